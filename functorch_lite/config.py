@@ -1,0 +1,122 @@
+"""The few settings a user may change: each process-wide, or for one `with` block of one thread or task.
+
+What a `with` block sets lives in a context variable, so threads and tasks never see each other's blocks. Reading costs
+well under 100 ns, because every Python scalar asks.
+"""
+
+import threading
+import weakref
+from contextlib import contextmanager
+from contextvars import ContextVar, Token
+from typing import NamedTuple
+
+import numpy as np
+
+
+class _Defaults(NamedTuple):
+    """The dtypes that Python scalars and creation functions without an explicit dtype get."""
+
+    float: np.dtype
+    int: np.dtype
+    complex: np.dtype
+
+
+_DEFAULTS = {
+    "float32": _Defaults(np.dtype("float32"), np.dtype("int32"), np.dtype("complex64")),
+    "float64": _Defaults(np.dtype("float64"), np.dtype("int64"), np.dtype("complex128")),
+}
+
+_scoped_defaults: ContextVar[_Defaults | None] = ContextVar("default_dtype", default=None)
+_jit_disabled: ContextVar[bool] = ContextVar("disable_jit", default=False)
+
+
+class _Setting:
+    """What `config.default_dtype` returns: already in force; entering it limits it to the `with` block."""
+
+    __slots__ = ("__weakref__", "_owner", "_set_by_call", "_tokens", "_value")
+
+    def __init__(self, owner: "Config", value: _Defaults):
+        self._owner = owner
+        self._value = value
+        self._set_by_call: Token | None = None
+        self._tokens: list[Token] = []
+
+    def __enter__(self) -> None:
+        self._owner._withdraw(self)
+        self._tokens.append(_scoped_defaults.set(self._value))
+
+    def __exit__(self, *_) -> None:
+        _scoped_defaults.reset(self._tokens.pop())
+
+
+class Config:
+    """The settings; `functorch_lite.config` is the only instance."""
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._process = _DEFAULTS["float32"]
+        # Process-wide settings in order, the last one in force. A setting may still turn out to be a `with` block
+        # until its handle is gone; a list, and not one saved value, lets two threads open blocks at the same moment.
+        self._settings: list[tuple[weakref.ref[_Setting] | None, _Defaults]] = [(None, self._process)]
+
+    def default_dtype(self, name) -> _Setting:
+        """Set the dtype that floats get where none is given; `with config.default_dtype(...)` limits it to a block.
+
+        name: "float32" (then int32 and complex64 are the other defaults) or "float64" (then int64 and complex128).
+        Raises ValueError for anything else.
+        """
+        value = _DEFAULTS.get(getattr(name, "__name__", None) or getattr(name, "name", None) or str(name))
+        if value is None:
+            raise ValueError(f'config.default_dtype: got {name!r}; give "float32" or "float64"')
+        setting = _Setting(self, value)
+        if _scoped_defaults.get() is not None:  # inside a block the call changes that block, not the process
+            setting._set_by_call = _scoped_defaults.set(value)
+            return setting
+        with self._lock:
+            settled = max(i for i, (handle, _) in enumerate(self._settings) if handle is None or handle() is None)
+            self._settings = [*self._settings[settled:], (weakref.ref(setting), value)]
+            self._process = value
+        return setting
+
+    def _withdraw(self, setting: _Setting) -> None:
+        """Undo what the call that made `setting` set, since it turns out to open a block."""
+        if setting._set_by_call is not None:
+            _scoped_defaults.reset(setting._set_by_call)
+            setting._set_by_call = None
+            return
+        with self._lock:
+            self._settings = [entry for entry in self._settings if entry[0] is None or entry[0]() is not setting]
+            self._process = self._settings[-1][1]
+
+    @property
+    def default_float(self) -> np.dtype:
+        """float32 or float64; it decides the other defaults, so it alone belongs into the key of a trace."""
+        return (_scoped_defaults.get() or self._process).float
+
+    @property
+    def default_int(self) -> np.dtype:
+        """int32 or int64."""
+        return (_scoped_defaults.get() or self._process).int
+
+    @property
+    def default_complex(self) -> np.dtype:
+        """complex64 or complex128."""
+        return (_scoped_defaults.get() or self._process).complex
+
+    @property
+    def jit_disabled(self) -> bool:
+        """Whether this thread or task is inside a `disable_jit()` block."""
+        return _jit_disabled.get()
+
+
+config = Config()
+
+
+@contextmanager
+def disable_jit(disable: bool = True):
+    """Inside the `with` block, functions under `jit` run operation by operation as if they were not compiled."""
+    token = _jit_disabled.set(bool(disable))
+    try:
+        yield
+    finally:
+        _jit_disabled.reset(token)

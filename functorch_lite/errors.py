@@ -1,0 +1,40 @@
+"""Every error class of the library; each subclasses the builtin a user would catch."""
+
+
+class ConcretizationError(TypeError):
+    """A traced value without a known number was used where Python needs the number."""
+
+
+class TracerBoolConversionError(ConcretizationError):
+    """`if`, `while`, `and`, `or`, `not` or `bool()` met a traced value without a known number."""
+
+
+class TracerIntegerConversionError(ConcretizationError):
+    """A traced value without a known number was used as a Python index, size or integer."""
+
+
+class TracerArrayConversionError(ConcretizationError):
+    """A traced value without a known number was handed to NumPy."""
+
+
+class NonConcreteBooleanIndexError(ConcretizationError, IndexError):
+    """A traced boolean mask was used as an index: the shape of the result depends on its values."""
+
+
+class LeakedTracerError(RuntimeError):
+    """A traced value was used after the transformation that made it had ended, or in another thread."""
+
+
+UnexpectedTracerError = LeakedTracerError  # the name JAX gives it
+
+
+class UnhashableStaticError(TypeError, ValueError):
+    """A static argument or a parameter that has to be hashable is not."""
+
+
+class DonatedError(RuntimeError):
+    """An array was used after its memory had been donated to a compiled function."""
+
+
+class KeyReuseError(RuntimeError):
+    """A random key was used twice while checked keys were on."""
