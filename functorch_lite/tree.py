@@ -1,13 +1,11 @@
 """Trees: nested tuples, lists, dicts, named tuples, None (an empty node) and registered classes; all else is a leaf.
 
-Names and argument orders are those of `jax.tree`. The work is done by jaxlib's C++ registry; this one is ours alone,
-so what is registered here and what is registered in JAX do not meet. The keys of a dict are visited in sorted order.
-Two traps of its `PyTreeDef`: it cannot be pickled, and comparing it with None raises (write `is None`).
+Names and argument orders are those of `jax.tree`. The keys of a dict are visited in sorted order. Two traps of a
+`PyTreeDef`: it cannot be pickled, and comparing it with None raises (write `is None`).
 """
 
 import builtins
 import collections
-import dataclasses
 import functools
 import reprlib
 from collections.abc import Callable, Iterable
@@ -15,14 +13,67 @@ from typing import Any
 
 from jaxlib import _jax
 
-PyTreeDef = _jax.pytree.PyTreeDef
-DictKey = _jax.pytree.DictKey
-SequenceKey = _jax.pytree.SequenceKey
-GetAttrKey = _jax.pytree.GetAttrKey
-FlattenedIndexKey = _jax.pytree.FlattenedIndexKey
+from functorch_lite.nodes import (
+    DictKey,
+    FlattenedIndexKey,
+    GetAttrKey,
+    Partial,
+    PyTreeDef,
+    SequenceKey,
+    child_keys,
+    flatten_one_level,
+    flatten_one_level_with_keys,
+    is_tree_node,
+    register_dataclass,
+    register_pytree_node,
+    register_pytree_node_class,
+    register_pytree_with_keys,
+    register_pytree_with_keys_class,
+    register_static,
+    registry,
+    static,
+)
 
-registry = _jax.pytree.PyTreeRegistry()
-"""The registry itself, for the compiled dispatch path, which flattens in C++."""
+__all__ = [
+    "DictKey",
+    "FlattenedIndexKey",
+    "GetAttrKey",
+    "Partial",
+    "PyTreeDef",
+    "SequenceKey",
+    "all",
+    "all_leaves",
+    "broadcast",
+    "broadcast_prefix",
+    "difference",
+    "flatten",
+    "flatten_one_level",
+    "flatten_one_level_with_keys",
+    "flatten_up_to",
+    "flatten_with_path",
+    "is_tree_node",
+    "keystr",
+    "leaves",
+    "leaves_with_path",
+    "map",
+    "map_with_path",
+    "reduce",
+    "reduce_associative",
+    "register_dataclass",
+    "register_pytree_node",
+    "register_pytree_node_class",
+    "register_pytree_with_keys",
+    "register_pytree_with_keys_class",
+    "register_static",
+    "registry",
+    "static",
+    "structure",
+    "transpose",
+    "treedef_children",
+    "treedef_is_leaf",
+    "treedef_tuple",
+    "unflatten",
+]
 
 _flatten = registry.flatten
 _MISSING: Any = object()
@@ -65,7 +116,7 @@ def _unsortable(tree, error: ValueError) -> ValueError:
     path = []
     while True:
         try:
-            children, _ = registry.flatten_one_level_with_keys(tree)
+            children, _ = flatten_one_level_with_keys(tree)
         except ValueError:
             keys = reprlib.repr(list(tree))
             return ValueError(f"tree.flatten: the keys of a dict must sort, got {keys} at {_place(path)}")
@@ -76,6 +127,8 @@ def _unsortable(tree, error: ValueError) -> ValueError:
                 path.append(key)
                 tree = child
                 break
+        else:
+            return error
 
 
 # ---- map and reduce
@@ -130,17 +183,17 @@ def transpose(outer_treedef: PyTreeDef, inner_treedef: PyTreeDef | None, pytree_
 
     inner_treedef: None reads it off the first inner tree. Raises TypeError that names the path where the tree differs.
     """
-    try:
+    if inner_treedef is None:
         inners = flatten_up_to(outer_treedef, pytree_to_transpose, "tree.transpose")
-        if inner_treedef is None:
-            if not inners:
-                raise TypeError("tree.transpose: the outer tree has no leaves; give inner_treedef")
-            inner_treedef = structure(inners[0])
-        rows = [flatten_up_to(inner_treedef, inner, "tree.transpose") for inner in inners]
+        if not inners:
+            raise TypeError("tree.transpose: the outer tree has no leaves; give inner_treedef")
+        inner_treedef = structure(inners[0])
+    try:
+        flat = flatten_up_to(outer_treedef.compose(inner_treedef), pytree_to_transpose, "tree.transpose")
     except ValueError as error:
         raise TypeError(*error.args) from None
-    columns = zip(*rows, strict=True) if rows else [()] * inner_treedef.num_leaves
-    return inner_treedef.unflatten([outer_treedef.unflatten(column) for column in columns])
+    size = inner_treedef.num_leaves
+    return inner_treedef.unflatten([outer_treedef.unflatten(flat[i::size]) for i in range(size)])
 
 
 def broadcast_prefix(
@@ -190,9 +243,11 @@ def _difference(prefix: PyTreeDef, full: PyTreeDef, example, path: tuple) -> str
         return None
     if full.node_data() != data or len(full.children()) != len(prefix.children()):
         hint = "; to make None a leaf give is_leaf=lambda x: x is None" if data[0] is type(None) else ""
-        detail = full.node_data() is not None and full.node_data()[0] is data[0]
-        return f"at {_place(path)}: {_describe(prefix, detail)} against {_describe(full, detail)}{hint}"
-    children = _children(prefix, example)
+        return f"at {_place(path)}: {_describe(prefix, full)} against {_describe(full, prefix)}{hint}"
+    if example is _MISSING:
+        children = [(key, _MISSING) for key in child_keys(prefix)]
+    else:
+        children = flatten_one_level_with_keys(example)[0]
     for (key, child), a, b in zip(children, prefix.children(), full.children(), strict=True):
         found = _difference(a, b, child, (*path, key))
         if found:
@@ -200,41 +255,26 @@ def _difference(prefix: PyTreeDef, full: PyTreeDef, example, path: tuple) -> str
     return None
 
 
-def _children(treedef: PyTreeDef, example) -> list[tuple[Any, Any]]:
-    """The key and, if there is an example, the child for each child of a node."""
-    if example is not _MISSING:
-        return list(registry.flatten_one_level_with_keys(example)[0])
-    cls, data = treedef.node_data()
-    count = len(treedef.children())
-    if cls in (tuple, list):
-        keys = [SequenceKey(i) for i in range(count)]
-    elif issubclass(cls, dict):
-        keys = [DictKey(key) for key in (data[1] if cls is collections.defaultdict else data)]
-    elif cls in _FIELDS or hasattr(cls, "_fields"):
-        keys = [GetAttrKey(name) for name in _FIELDS.get(cls) or cls._fields]
-    else:
-        keys = [FlattenedIndexKey(i) for i in range(count)]
-    return [(key, _MISSING) for key in keys]
-
-
 def _place(path: Iterable) -> str:
     return keystr(path) or "the root"
 
 
-def _describe(treedef: PyTreeDef, detail: bool) -> str:
-    """detail: the types agree, so say what else there is to say."""
+def _describe(treedef: PyTreeDef, other: PyTreeDef) -> str:
+    """The outermost node in words; if its class is that of `other` too, with what else tells them apart."""
     data = treedef.node_data()
     if data is None:
         return "a leaf"
     cls, static = data
-    count = len(treedef.children())
     if cls is type(None):
         return "None"
-    if issubclass(cls, dict) and detail:
-        return f"{cls.__name__} with keys {reprlib.repr(list(static[1] if cls is collections.defaultdict else static))}"
-    if detail and static is not None and cls is not static:
-        return f"{cls.__name__} of {count} with static data {reprlib.repr(static)}"
-    return f"{cls.__name__} of {count}"
+    text = f"{cls.__name__} of {len(treedef.children())}"
+    other_cls, other_static = other.node_data() or (None, None)
+    if cls is not other_cls or static == other_static:
+        return text
+    if cls in (dict, collections.OrderedDict) and set(static) != set(other_static):
+        alone = [key for key in static if key not in set(other_static)]
+        return f"{text} (only here: {reprlib.repr(alone)[1:-1]})" if alone else text
+    return f"{text} with static data {reprlib.repr(static)}"
 
 
 # ---- paths
@@ -284,7 +324,7 @@ def _simple(key) -> str:
     return str(key)
 
 
-# ---- one level
+# ---- leaves and structures
 
 
 def all_leaves(iterable: Iterable, is_leaf: Callable[[Any], bool] | None = None) -> bool:
@@ -292,29 +332,6 @@ def all_leaves(iterable: Iterable, is_leaf: Callable[[Any], bool] | None = None)
     items = list(iterable)
     found = leaves(items, is_leaf)
     return len(found) == len(items) and builtins.all(a is b for a, b in zip(items, found, strict=True))
-
-
-def flatten_one_level(tree) -> tuple[Iterable, Any]:
-    """The children of a node and its static data. Raises ValueError for a leaf."""
-    return _node(tree, registry.flatten_one_level(tree))
-
-
-def flatten_one_level_with_keys(tree) -> tuple[Iterable[tuple[Any, Any]], Any]:
-    """((key, child), ...) of a node and its static data. Raises ValueError for a leaf."""
-    return _node(tree, registry.flatten_one_level_with_keys(tree))
-
-
-def _node(tree, found):
-    if found is None:
-        raise ValueError(
-            f"tree.flatten_one_level: a {type(tree).__name__} is a leaf; register its class to change that"
-        )
-    return found
-
-
-def is_tree_node(typ: type) -> bool:
-    """Whether instances of this class are nodes."""
-    return registry.is_node(typ)
 
 
 def treedef_tuple(treedefs: Iterable[PyTreeDef]) -> PyTreeDef:
@@ -330,162 +347,3 @@ def treedef_children(treedef: PyTreeDef) -> list[PyTreeDef]:
 def treedef_is_leaf(treedef: PyTreeDef) -> bool:
     """Whether this is the structure of something without children: a leaf or None."""
     return treedef.num_nodes == 1
-
-
-# ---- registering classes
-
-_FIELDS: dict[type, tuple[str, ...]] = {}  # of registered dataclasses, whose structures do not tell them
-
-
-def _register(nodetype: type, register: Callable, *rules) -> None:
-    if not isinstance(nodetype, type):
-        raise TypeError(f"tree: only a class can be registered, got {nodetype!r}")
-    if registry.is_node(nodetype):
-        raise ValueError(f"tree: {nodetype.__name__} is a tree node already; a class is registered once")
-    register(nodetype, *rules)
-
-
-def register_pytree_node(
-    nodetype: type, flatten_func: Callable, unflatten_func: Callable, flatten_with_keys_func: Callable | None = None
-) -> None:
-    """Make instances of `nodetype` nodes.
-
-    flatten_func(node) -> (children, static data); unflatten_func(static data, children) -> node, which must take any
-    objects for children; flatten_with_keys_func(node) -> (((key, child), ...), static data). Static data is compared
-    and hashed. Raises ValueError if the class is a node already.
-    """
-    _register(nodetype, registry.register_node, flatten_func, unflatten_func, flatten_with_keys_func)
-
-
-def register_pytree_with_keys(
-    nodetype: type, flatten_with_keys: Callable, unflatten_func: Callable, flatten_func: Callable | None = None
-) -> None:
-    """`register_pytree_node` with keys first; `flatten_func` is only a faster way where nobody asks for the keys."""
-
-    def without_keys(node):
-        children, static = flatten_with_keys(node)
-        return [child for _, child in children], static
-
-    register_pytree_node(nodetype, flatten_func or without_keys, unflatten_func, flatten_with_keys)
-
-
-def register_pytree_node_class(cls: type) -> type:
-    """Class decorator: `cls.tree_flatten()` and the classmethod `cls.tree_unflatten(static data, children)`."""
-    register_pytree_node(cls, cls.tree_flatten, cls.tree_unflatten)
-    return cls
-
-
-def register_pytree_with_keys_class(cls: type) -> type:
-    """Class decorator: as `register_pytree_node_class`, with `cls.tree_flatten_with_keys()` (`tree_flatten` optional)."""
-    register_pytree_with_keys(cls, cls.tree_flatten_with_keys, cls.tree_unflatten, getattr(cls, "tree_flatten", None))
-    return cls
-
-
-def register_dataclass(
-    nodetype: type,
-    data_fields: Iterable[str] | None = None,
-    meta_fields: Iterable[str] | None = None,
-    drop_fields: Iterable[str] = (),
-) -> type:
-    """Make a dataclass a node: its data fields are children, its meta fields static data. Also a class decorator.
-
-    Without lists, fields made with `tree.static(...)` are meta and all others data. Raises TypeError if just one list
-    is given or `nodetype` is no dataclass and has none, ValueError if the lists leave out or invent a field.
-    """
-    fields = dataclasses.fields(nodetype) if dataclasses.is_dataclass(nodetype) else None
-    if (data_fields is None) != (meta_fields is None):
-        raise TypeError("register_dataclass: give both data_fields and meta_fields, or neither")
-    if data_fields is None:
-        if fields is None:
-            raise TypeError(f"register_dataclass: {nodetype!r} is no dataclass; give data_fields and meta_fields")
-        meta_fields = [field.name for field in fields if field.metadata.get("static", False)]
-        data_fields = [field.name for field in fields if not field.metadata.get("static", False)]
-        data_fields = [name for name in data_fields if name not in set(drop_fields)]
-    data, meta = tuple(data_fields), tuple(meta_fields)
-    if set(data) & set(meta):
-        raise ValueError(f"register_dataclass: {sorted(set(data) & set(meta))} are both data and meta fields")
-    if fields is not None:
-        expected = {field.name for field in fields if field.init} - set(drop_fields)
-        if wrong := sorted(expected ^ {*data, *meta}):
-            raise ValueError(
-                f"register_dataclass: {nodetype.__name__}: name every field of __init__ once as data, meta or drop "
-                f"field and no other; wrong are {wrong}"
-            )
-    _register(nodetype, registry.register_dataclass_node, list(data), list(meta))
-    _FIELDS[nodetype] = data
-    return nodetype
-
-
-def static(**kwargs) -> Any:
-    """`dataclasses.field(...)` for a field that is static data under `register_dataclass`."""
-    metadata = {**(kwargs.pop("metadata", None) or {}), "static": True}
-    return dataclasses.field(metadata=metadata, **kwargs)
-
-
-def register_static(cls: type) -> type:
-    """Class decorator: instances are nodes without leaves, compared by `==` and hashed."""
-    register_pytree_node(cls, lambda node: ((), node), lambda node, _: node)
-    return cls
-
-
-# ---- classes that are nodes from the start
-
-register_pytree_with_keys(
-    collections.OrderedDict,
-    lambda node: ([(DictKey(key), value) for key, value in node.items()], tuple(node)),
-    lambda keys, values: collections.OrderedDict(zip(keys, values, strict=True)),
-    lambda node: (tuple(node.values()), tuple(node)),
-)
-
-
-def _flatten_defaultdict(node):
-    keys = tuple(sorted(node))
-    return [(DictKey(key), node[key]) for key in keys], (node.default_factory, keys)
-
-
-register_pytree_with_keys(
-    collections.defaultdict,
-    _flatten_defaultdict,
-    lambda static, values: collections.defaultdict(static[0], zip(static[1], values, strict=True)),
-)
-
-
-class _Opaque:
-    """A `functools.partial` as a mere function: `functools.partial` would merge its arguments into the tree's."""
-
-    __slots__ = ("func",)
-
-    def __init__(self, func):
-        self.func = func
-
-    def __call__(self, *args, **kwargs):
-        return self.func(*args, **kwargs)
-
-    def __hash__(self):
-        return hash(self.func)
-
-    def __eq__(self, other):
-        return isinstance(other, _Opaque) and self.func == other.func
-
-    def __repr__(self):
-        return repr(self.func)
-
-
-class Partial(functools.partial):
-    """`functools.partial` as a node: the bound arguments are children, the function is static data.
-
-    Of a `Partial` of a `Partial` all arguments are children; those of a plain `functools.partial` stay hidden.
-    """
-
-    def __new__(cls, func, /, *args, **kwargs):
-        if isinstance(func, functools.partial) and not isinstance(func, Partial):
-            func = _Opaque(func)
-        return super().__new__(cls, func, *args, **kwargs)
-
-
-register_pytree_with_keys(
-    Partial,
-    lambda node: (((GetAttrKey("args"), node.args), (GetAttrKey("keywords"), node.keywords)), node.func),
-    lambda func, children: Partial(func, *children[0], **children[1]),
-    lambda node: ((node.args, node.keywords), node.func),
-)
