@@ -8,11 +8,14 @@ import collections
 import dataclasses
 import functools
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from jaxlib import _jax
 
-PyTreeDef = _jax.pytree.PyTreeDef
+if TYPE_CHECKING:
+    PyTreeDef: TypeAlias = Any  # jaxlib declares no types for its compiled module
+else:
+    PyTreeDef = _jax.pytree.PyTreeDef
 DictKey = _jax.pytree.DictKey
 SequenceKey = _jax.pytree.SequenceKey
 GetAttrKey = _jax.pytree.GetAttrKey
@@ -124,7 +127,7 @@ def register_dataclass(
     fields = dataclasses.fields(nodetype) if dataclasses.is_dataclass(nodetype) else None
     if (data_fields is None) != (meta_fields is None):
         raise TypeError("register_dataclass: give both data_fields and meta_fields, or neither")
-    if data_fields is None:
+    if data_fields is None or meta_fields is None:
         if fields is None:
             raise TypeError(f"register_dataclass: {nodetype!r} is no dataclass; give data_fields and meta_fields")
         meta_fields = [field.name for field in fields if field.metadata.get("static", False)]

@@ -183,17 +183,18 @@ def transpose(outer_treedef: PyTreeDef, inner_treedef: PyTreeDef | None, pytree_
 
     inner_treedef: None reads it off the first inner tree. Raises TypeError that names the path where the tree differs.
     """
-    if inner_treedef is None:
-        inners = flatten_up_to(outer_treedef, pytree_to_transpose, "tree.transpose")
-        if not inners:
-            raise TypeError("tree.transpose: the outer tree has no leaves; give inner_treedef")
-        inner_treedef = structure(inners[0])
     try:
-        flat = flatten_up_to(outer_treedef.compose(inner_treedef), pytree_to_transpose, "tree.transpose")
+        inner = inner_treedef
+        if inner is None:
+            inners = flatten_up_to(outer_treedef, pytree_to_transpose, "tree.transpose")
+            if not inners:
+                raise TypeError("tree.transpose: the outer tree has no leaves; give inner_treedef")
+            inner = structure(inners[0])
+        flat = flatten_up_to(outer_treedef.compose(inner), pytree_to_transpose, "tree.transpose")
     except ValueError as error:
         raise TypeError(*error.args) from None
-    size = inner_treedef.num_leaves
-    return inner_treedef.unflatten([outer_treedef.unflatten(flat[i::size]) for i in range(size)])
+    size = inner.num_leaves
+    return inner.unflatten([outer_treedef.unflatten(flat[i::size]) for i in range(size)])
 
 
 def broadcast_prefix(
@@ -268,7 +269,7 @@ def _describe(treedef: PyTreeDef, other: PyTreeDef) -> str:
     if cls is type(None):
         return "None"
     text = f"{cls.__name__} of {len(treedef.children())}"
-    other_cls, other_static = other.node_data() or (None, None)
+    other_cls, other_static = other.node_data() or (None, ())
     if cls is not other_cls or static == other_static:
         return text
     if cls in (dict, collections.OrderedDict) and set(static) != set(other_static):
@@ -284,12 +285,7 @@ def flatten_with_path(
     tree, is_leaf: Callable[..., bool] | None = None, is_leaf_takes_path: bool = False
 ) -> tuple[list[tuple[tuple, Any]], PyTreeDef]:
     """([(path, leaf), ...], structure); a path is a tuple of keys. With `is_leaf_takes_path`: `is_leaf(path, node)`."""
-    stop = is_leaf
-    if is_leaf is not None and not is_leaf_takes_path:
-
-        def stop(_, node):
-            return is_leaf(node)
-
+    stop = is_leaf if is_leaf is None or is_leaf_takes_path else lambda _, node: is_leaf(node)
     try:
         return registry.flatten_with_path(tree, stop)
     except ValueError as error:
