@@ -42,7 +42,7 @@ _SHORT = {dtype: _short(name) for name, dtype in _BY_NAME.items()} | {float0: "f
 _FROM_SHORT = {text: dtype for dtype, text in _SHORT.items()}
 _KIND = {dtype: _kind(name) for name, dtype in _BY_NAME.items()} | {float0: "V"}
 
-# Everything that was ever given for a dtype and is hashable; the abstract numpy types and None are never in it.
+# The spellings met most; `_resolve` finds the others.
 _CANONICAL = (
     {dtype: dtype for dtype in _BY_NAME.values()} | {dtype.type: dtype for dtype in _BY_NAME.values()} | _BY_NAME
 )
