@@ -1,0 +1,283 @@
+"""Array: an immutable array with a host or a device buffer behind it.
+
+What makes eager operations cheap: `type(x) is Array` means strongly typed and on the host; whatever is rare (weakly
+typed, on an accelerator, sharded) is a subclass and misses that test. Slots fill on demand: `_value` (NumPy) from
+`_buffer` (XLA) and back, without a copy where that is possible, so wrapping a result stores one slot and waits for
+nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+import operator
+from typing import Any
+
+import numpy as np
+
+from functorch_lite import dtypes
+from functorch_lite.ir import ArrayType, array_type
+from functorch_lite.trace import SCALARS, Tracer, at, executor, leaked, tracing
+
+_new = object.__new__
+
+
+class Backend:
+    """The hook to floor `xla`, which is imported when the first device buffer is needed."""
+
+    put: Any  # (NumPy array, ArrayType) -> buffer on the default device
+    to_numpy: Any  # buffer -> NumPy array
+    run_values: Any  # (Graph, NumPy arrays) -> NumPy arrays, compiled
+    widened: Any  # buffer of a packed narrow type -> buffer of a type that NumPy can read
+
+
+class _LazyBackend(Backend):
+    def __getattr__(self, name):
+        importlib.import_module("functorch_lite.xla.compile")  # fills this object in; it costs 100 ms, so it waits
+        return self.__dict__[name]
+
+
+backend = _LazyBackend()
+
+
+class _ArrayMeta(type):
+    def __instancecheck__(cls, x):
+        return type.__instancecheck__(cls, x) or (cls is Array and isinstance(x, Tracer))
+
+
+class Array(metaclass=_ArrayMeta):
+    """An immutable array. One of `_value` (host) and `_buffer` (XLA) is filled at birth.
+
+    Make one with `functorch_lite.numpy.array`. Operators and methods are installed by `functorch_lite.numpy`.
+    """
+
+    __slots__ = ("__weakref__", "_buffer", "_value", "type")
+    __array_priority__ = 1000  # ndarray * Array defers to Array
+
+    def __new__(cls, *args, **kwargs):
+        raise TypeError(f"Array cannot be called, at {at()}; use `functorch_lite.numpy.array(...)`")
+
+    def __getattr__(self, name):  # only reached while the slot `name` is empty, or there is no such attribute
+        if name == "_value":
+            filled = backend.to_numpy(_BUFFER(self))
+        elif name == "_buffer":
+            try:
+                value = _VALUE(self)
+            except AttributeError:
+                raise AttributeError("this Array holds nothing yet") from None
+            filled = backend.put(np.asarray(value), self.type)
+        elif name == "type":
+            filled = self._find_type()
+        else:
+            raise AttributeError(f"Array has no attribute `{name}`")
+        setattr(self, name, filled)
+        return filled
+
+    def _find_type(self) -> ArrayType:
+        try:
+            known = _VALUE(self)
+        except AttributeError:
+            return _BUFFER(self).aval
+        return array_type(known.shape, known.dtype)
+
+    shape = property(lambda self: self.type.shape)
+    dtype = property(lambda self: self.type.dtype)
+    ndim = property(lambda self: self.type.ndim)
+    size = property(lambda self: self.type.size)
+    aval = property(lambda self: self.type)
+    weak_type = property(lambda self: self.type.weak)
+    nbytes = property(lambda self: self.type.size * self.type.dtype.itemsize)
+
+    def __repr__(self) -> str:
+        return _repr(self)
+
+    def __str__(self) -> str:
+        return str(np.asarray(self._value))
+
+    def __format__(self, spec: str) -> str:
+        return format(np.asarray(self._value)[()], spec) if spec else str(self)
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError(f"len() of an array without axes, {self.type}, at {at()}")
+        return self.shape[0]
+
+    def __bool__(self) -> bool:
+        if self.size != 1:
+            raise ValueError(f"the truth value of {self.type} is ambiguous, at {at()}; use `.any()` or `.all()`")
+        return bool(np.asarray(self._value).reshape(()))
+
+    def __float__(self) -> float:
+        return float(_scalar(self, "float"))
+
+    def __int__(self) -> int:
+        return int(_scalar(self, "int"))
+
+    def __complex__(self) -> complex:
+        return complex(_scalar(self, "complex"))
+
+    def __index__(self) -> int:
+        if dtypes.kind(self.dtype) not in "iu" or self.ndim:
+            raise TypeError(f"{self.type} is no index, at {at()}; only integers without axes are")
+        return operator.index(int(np.asarray(self._value)))
+
+    def __hash__(self):
+        raise TypeError(f"an Array is compared by its elements, so it has no hash, at {at()}; hash `x.tobytes()`, "
+                        "or mark another argument static")  # fmt: skip
+
+    def __array__(self, dtype=None, copy=None):
+        frozen = np.asarray(self._value).view()
+        frozen.flags.writeable = False
+        if dtype is None or dtype == frozen.dtype:
+            return frozen.copy() if copy else frozen
+        if copy is False:
+            raise ValueError(f"a {np.dtype(dtype)} view of {self.type} needs a copy, at {at()}")
+        return frozen.astype(dtype)
+
+    def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None):
+        value = np.asarray(self._value)
+        if not value.flags.writeable or copy:
+            value = value.copy()  # NumPy exports no read-only memory to consumers of the older protocol
+        return value.__dlpack__()
+
+    def __dlpack_device__(self):
+        return (1, 0)
+
+    def tobytes(self) -> bytes:
+        """The bytes of the elements in row-major order."""
+        return np.asarray(self._value).tobytes()
+
+    def block_until_ready(self):
+        """Wait until the value has been computed; returns the array itself."""
+        try:
+            _VALUE(self)
+        except AttributeError:
+            self._buffer.block_until_ready()
+        return self
+
+    def is_deleted(self) -> bool:
+        """Whether the memory was given away by donation, or deleted."""
+        try:
+            _VALUE(self)
+        except AttributeError:
+            return _BUFFER(self).is_deleted()
+        return False
+
+    def __reduce__(self):
+        return from_numpy, (np.asarray(self._value), self.type.weak)
+
+    def __copy__(self):
+        return self
+
+    def __deepcopy__(self, memo):
+        return self
+
+
+_VALUE, _BUFFER = Array._value.__get__, Array._buffer.__get__  # the slots themselves, without the fallback
+
+
+class WeakArray(Array):
+    """An Array that came from Python scalars only: it yields in promotion."""
+
+    __slots__ = ()
+
+    def _find_type(self) -> ArrayType:
+        strong = super()._find_type()
+        return array_type(strong.shape, strong.dtype, True)
+
+
+def _scalar(x: Array, what: str):
+    if x.size != 1:
+        raise TypeError(f"only arrays of one element convert to {what}, got {x.type} at {at()}")
+    return np.asarray(x._value).reshape(())[()]
+
+
+def _repr(x: Array) -> str:
+    value = np.asarray(x._value)
+    if value.dtype.kind == "V":  # the narrow types of ml_dtypes print through float32
+        value = value.astype(np.float32)
+    body = np.array2string(value, separator=", ", prefix="Array(")
+    weak = ", weak_type=True" if x.type.weak else ""
+    return f"Array({body}, dtype={x.type.dtype.name}{weak})"
+
+
+def of_value(value) -> Array:
+    """Wrap a fresh NumPy array or scalar, without a copy; nobody may write to it afterwards."""
+    self = _new(Array)
+    self._value = value
+    return self
+
+
+def of_typed(value, type_: ArrayType) -> Array:
+    """The same where the type is known already."""
+    self = _new(WeakArray if type_.weak else Array)
+    self._value, self.type = value, type_
+    return self
+
+
+def of_buffer(buffer) -> Array:
+    """Wrap a result of XLA, without waiting for it."""
+    self = _new(WeakArray if buffer.aval.weak else Array)
+    self._buffer = buffer
+    return self
+
+
+def from_numpy(value: np.ndarray, weak: bool = False) -> Array:
+    """Copy a NumPy array in."""
+    value = np.array(value)
+    return of_typed(value, array_type(value.shape, dtypes.canonical(value.dtype), weak))
+
+
+def asarray(x: Any) -> Array:
+    """The Array of an array-like that is no list: an Array as it is, NumPy arrays by copy, Python scalars weak.
+
+    Raises TypeError for object arrays, strings and everything that is no array.
+    """
+    kind = type(x)
+    if isinstance(x, Tracer):
+        raise leaked(x)
+    if type.__instancecheck__(Array, x):
+        return x
+    if kind in SCALARS:
+        dtype = dtypes.scalar_dtype(kind)
+        return of_typed(scalar(x, dtype), array_type((), dtype, True))
+    if kind is not np.ndarray and not isinstance(x, np.generic):
+        x = _foreign(x)
+    try:
+        dtype = dtypes.canonical(x.dtype)
+    except TypeError:
+        raise TypeError(f"expected an array of numbers, got a NumPy array of dtype {x.dtype} at {at()}") from None
+    return of_value(x if isinstance(x, np.generic) and x.dtype is dtype else np.array(x, dtype, order="C"))
+
+
+def scalar(x: Any, dtype: np.dtype) -> np.generic:
+    """A Python scalar as a NumPy scalar of a dtype. Raises OverflowError where an integer does not fit."""
+    kind = dtypes.kind(dtype)
+    if kind in "iu" and not isinstance(x, bool):
+        info = dtypes.iinfo(dtype)
+        if not info.min <= x <= info.max:
+            raise OverflowError(f"{x} does not fit {dtypes.short(dtype)} at {at()}; give a wider dtype")
+    return np.asarray(x, dtype)[()] if dtype.kind != "V" else np.asarray(x).astype(dtype)[()]
+
+
+def _foreign(x: Any) -> np.ndarray:
+    """What other libraries call an array; masked arrays are refused, as their mask would be lost."""
+    if isinstance(x, np.ma.MaskedArray):
+        raise TypeError(f"got a masked array at {at()}; fill it first: `x.filled(0)`")
+    if isinstance(x, np.ndarray):
+        return np.asarray(x)
+    if hasattr(x, "__array__"):
+        return np.asarray(x)
+    if hasattr(x, "__dlpack__"):
+        return np.from_dlpack(x)
+    raise TypeError(f"expected an array or a number, got {type(x).__name__} at {at()}{_hint(x)}")
+
+
+def _hint(x) -> str:
+    if isinstance(x, (list, tuple)):
+        return "; make it an array with `functorch_lite.numpy.array`"
+    return "; None is no array" if x is None else ""
+
+
+executor.asarray = asarray
+
+__all__ = ["Array", "WeakArray", "asarray", "backend", "from_numpy", "of_buffer", "of_typed", "of_value", "tracing"]

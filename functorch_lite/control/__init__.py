@@ -1,0 +1,1 @@
+"""Primitives that hold graphs: their rules are the passes, applied one level down."""

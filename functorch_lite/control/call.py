@@ -1,0 +1,74 @@
+"""`call`: a graph as one equation. This is what a jitted function is inside anything else."""
+
+from __future__ import annotations
+
+from functorch_lite.ir import Eqn, Primitive, compact, intern
+from functorch_lite.prims.linear import is_linear
+from functorch_lite.trace import bind
+from functorch_lite.transforms import jvp as jvp_pass
+from functorch_lite.transforms import partition as partition_pass
+from functorch_lite.transforms import simplify as simplify_pass
+from functorch_lite.transforms import transpose as transpose_pass
+from functorch_lite.transforms import vmap as vmap_pass
+from functorch_lite.transforms.common import pick, spread
+
+
+def _jvp(xs, ts, *, graph, name):
+    new, mask = jvp_pass.jvp(graph, tuple([t is not None for t in ts]))
+    outs = call(new, [*xs, *[t for t in ts if t is not None]], name)
+    return outs[: len(mask)], spread(outs[len(mask) :], mask)
+
+
+def _partition(eqn, known, types):
+    params = dict(eqn.params)
+    part = partition_pass.partition(params["graph"], known)
+    known_ins, known_outs = pick(eqn.ins, known), pick(eqn.outs, part.known)
+    start = len(types)
+    types.extend(part.first.out_types[len(known_outs) :])
+    first_outs = (*known_outs, *range(start, len(types)))
+    second_ins = (*part.forward(known_ins, first_outs), *pick(eqn.ins, known, False))
+    name = ("name", params["name"])
+    first = Eqn(call_p, known_ins, (("graph", intern(part.first)), name), first_outs) if first_outs else None
+    second = Eqn(call_p, second_ins, (("graph", intern(part.second)), name), pick(eqn.outs, part.known, False))
+    return first, second if second.outs else None
+
+
+def _transpose(cts, *xs, graph, name):
+    linear = tuple([is_linear(x) for x in xs])
+    new, mask = transpose_pass.transpose(graph, linear, tuple([ct is not None for ct in cts]))
+    outs = call(new, [*pick(xs, linear, False), *[ct for ct in cts if ct is not None]], name)
+    wanted = iter(spread(outs, mask))
+    return [next(wanted) if is_wanted else None for is_wanted in linear]
+
+
+def _vmap(size, xs, batched, *, graph, name, axis_name=None):
+    new, mask = vmap_pass.vmap(graph, size, batched, axis_name)
+    return call(new, xs, name), mask
+
+
+def _dce(eqn, live):
+    params = dict(eqn.params)
+    graph = params["graph"]
+    new = simplify_pass.dce(compact(graph.types, graph.ins, graph.eqns, pick(graph.outs, live), graph.sources))
+    used = {a for e in new.eqns for a in e.ins} | set(new.outs)
+    keep = tuple([i in used for i in new.ins])
+    new = compact(new.types, pick(new.ins, keep), new.eqns, new.outs, new.sources)
+    return Eqn(call_p, pick(eqn.ins, keep), (("graph", intern(new)), ("name", params["name"])), pick(eqn.outs, live))
+
+
+call_p = Primitive(
+    "call",
+    params=("graph", "name"),
+    many=True,
+    infer=lambda *types, graph, name: graph.out_types,
+    jvp=_jvp,
+    partition=_partition,
+    transpose=_transpose,
+    vmap=_vmap,
+    dce=_dce,
+)
+
+
+def call(graph, args, name):
+    """Apply `graph` as one equation; returns the list of its results."""
+    return bind(call_p, *args, graph=intern(graph), name=name)

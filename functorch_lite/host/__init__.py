@@ -1,0 +1,8 @@
+"""The NumPy executor: one equation at a time, never compiling. One function per primitive, in the file of its family.
+
+A host function is made per types and parameters: `(in_types, out_types, **params) -> function of NumPy arrays`, so
+that what depends on dtypes and axes is decided once. It returns one array, or a sequence where the primitive has many
+results; it never writes to its operands.
+"""
+
+from functorch_lite.host import contract, control, elementwise, execute, shape  # noqa: F401  they register themselves

@@ -1,0 +1,39 @@
+"""Host functions of `prims.shape`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from functorch_lite.array import scalar
+from functorch_lite.host.registry import host, narrow, through_float32
+from functorch_lite.prims import shape as p
+
+
+@host(p.full_p)
+def _full(in_types, out_types, *, shape, value, weak):
+    filled = np.full(shape, scalar(value.value, value.dtype), value.dtype)
+    return lambda: filled  # nobody writes to a value
+
+
+@host(p.reshape_p)
+def _reshape(in_types, out_types, *, shape):
+    return lambda x: np.reshape(x, shape)
+
+
+@host(p.transpose_p)
+def _transpose(in_types, out_types, *, axes):
+    return lambda x: np.transpose(x, axes)
+
+
+@host(p.broadcast_p)
+def _broadcast(in_types, out_types, *, shape, axes):
+    small = in_types[0].shape
+    between = tuple([small[axes.index(i)] if i in axes else 1 for i in range(len(shape))])
+    return lambda x: np.broadcast_to(np.reshape(x, between), shape)
+
+
+@host(p.reduce_sum_p)
+def _reduce_sum(in_types, out_types, *, axes):
+    dtype = in_types[0].dtype
+    fun = lambda x: np.add.reduce(x, axis=axes, dtype=x.dtype)
+    return through_float32(fun, out_types[0]) if narrow(in_types[0]) else fun if dtype.kind != "b" else None

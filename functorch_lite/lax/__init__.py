@@ -1,0 +1,5 @@
+"""The operations behind `functorch_lite.numpy`: strict about shapes and dtypes, named as in `jax.lax`."""
+
+from functorch_lite.lax.elementwise import *  # noqa: F403  each module lists its names in __all__
+from functorch_lite.lax.index import *  # noqa: F403
+from functorch_lite.lax.shape import *  # noqa: F403

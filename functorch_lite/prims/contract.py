@@ -1,0 +1,76 @@
+"""Products that sum over shared axes: one primitive, spelled as an einsum of two operands."""
+
+from __future__ import annotations
+
+import string
+
+from functorch_lite import dtypes
+from functorch_lite.ir import Primitive, array_type
+from functorch_lite.prims.elementwise import convert
+from functorch_lite.prims.linear import is_linear
+from functorch_lite.trace import at, bind, typeof
+
+
+def split(spec: str) -> tuple[str, str, str]:
+    """The two operands and the result of a spec."""
+    ins, out = spec.split("->")
+    a, b = ins.split(",")
+    return a, b, out
+
+
+def _infer_dot(x, y, *, spec, precision, preferred):
+    a, b, out = split(spec)
+    if any(len(set(term)) != len(term) for term in (a, b, out)):
+        raise ValueError(f"dot {spec!r}: a letter is repeated in one term, at {at()}; take the diagonal first")
+    if any((c in a) + (c in b) + (c in out) < 2 for c in {*a, *b, *out}):
+        raise ValueError(f"dot {spec!r}: every letter must be in two of the three terms, at {at()}; reduce it first")
+    if (len(a), len(b)) != (x.ndim, y.ndim):
+        raise ValueError(f"dot {spec!r}: the operands have {x.ndim} and {y.ndim} axes, {x} and {y}, at {at()}")
+    if x.dtype != y.dtype:
+        raise TypeError(f"dot: dtypes differ, {x} and {y}, at {at()}; convert one of them")
+    size = dict(zip(a + b, x.shape + y.shape, strict=True))
+    if [size[c] for c in a + b] != [*x.shape, *y.shape]:
+        raise ValueError(f"dot {spec!r}: sizes disagree between {x} and {y}, at {at()}")
+    return array_type(tuple([size[c] for c in out]), x.dtype if preferred is None else preferred)
+
+
+def _jvp_left(t, z, x, y, **params):
+    return bind(dot_p, t, y, **params)
+
+
+def _jvp_right(t, z, x, y, **params):
+    return bind(dot_p, x, t, **params)
+
+
+def _transpose_dot(ct, x, y, *, spec, precision, preferred):
+    a, b, out = split(spec)
+    wanted = x if is_linear(x) else y
+    other = convert(y if is_linear(x) else x, typeof(ct).dtype)
+    if is_linear(x):
+        return convert(dot(ct, other, f"{out},{b}->{a}", precision), wanted.dtype), None
+    return None, convert(dot(other, ct, f"{a},{out}->{b}", precision), wanted.dtype)
+
+
+def _vmap_dot(size, xs, batched, *, spec, precision, preferred):
+    a, b, out = split(spec)
+    new = next(c for c in string.ascii_letters if c not in a + b)
+    return dot(*xs, f"{new * batched[0]}{a},{new * batched[1]}{b}->{new}{out}", precision, preferred)
+
+
+dot_p = Primitive(
+    "dot",  # every letter is in at least two of the three terms, and at most once in each
+    params=("spec", "precision", "preferred"),
+    infer=_infer_dot,
+    jvp=(_jvp_left, _jvp_right),
+    transpose=_transpose_dot,
+    vmap=_vmap_dot,
+)
+
+
+def dot(x, y, spec, precision=None, preferred=None):
+    """The einsum `spec` of two operands of one dtype.
+
+    `precision`: None, "default", "high" or "highest" (or a pair); `preferred`: the dtype in which to sum and return.
+    """
+    preferred = None if preferred is None else dtypes.canonical(preferred)
+    return bind(dot_p, x, y, spec=spec, precision=precision, preferred=preferred)

@@ -1,0 +1,550 @@
+"""From Python functions to graphs, and back: `trace`, `inline` and `execute`.
+
+Dispatch is by context: the innermost open frame of this thread records; with no frame, operations compute at once. A
+tracer of an outer frame is, to the inner one, just another captured value, which is all there is to nesting.
+"""
+
+from __future__ import annotations
+
+import operator
+import os
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from types import CodeType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from functorch_lite import dtypes
+from functorch_lite.errors import (
+    ConcretizationError,
+    LeakedTracerError,
+    TracerArrayConversionError,
+    TracerBoolConversionError,
+    TracerIntegerConversionError,
+)
+from functorch_lite.ir import PRIMITIVES, ArrayType, Eqn, Graph, Lit, Primitive, array_type, compact, infer, literal
+
+SCALARS = (bool, int, float, complex)
+_IS_SCALAR = frozenset(SCALARS).__contains__
+
+# ---- where in the user's program ----
+
+_PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+
+
+class _Inside(dict):
+    """File name -> whether it belongs to this library; filled on demand."""
+
+    def __missing__(self, filename):
+        inside = self[filename] = filename.startswith(_PACKAGE) or filename == "<string>"
+        return inside
+
+
+_inside = _Inside()
+
+
+class Source(NamedTuple):
+    """A place in the user's program; the line is looked up only when somebody asks."""
+
+    code: CodeType
+    offset: int
+
+    file = property(lambda self: self.code.co_filename)
+
+    @property
+    def line(self) -> int:
+        for start, end, line in self.code.co_lines():
+            if start <= self.offset < end and line is not None:
+                return line
+        return self.code.co_firstlineno
+
+    def __str__(self) -> str:
+        return f"{os.path.basename(self.file)}:{self.line}"
+
+
+def caller() -> Source:
+    """The innermost call outside this library."""
+    frame = sys._getframe(1)
+    inside = _inside
+    while inside[frame.f_code.co_filename]:
+        if frame.f_back is None:
+            break
+        frame = frame.f_back
+    return Source(frame.f_code, frame.f_lasti)
+
+
+def at() -> str:
+    """`model.py:12`: the user's line, for error messages; while a graph runs, the line its equation came from."""
+    running = getattr(_thread, "source", None)
+    if running is not None:
+        return str(running)
+    return str(caller())
+
+
+# ---- frames ----
+
+
+class _Thread(threading.local):
+    """What belongs to one thread: its open frames, innermost last, and the source of the equation being run."""
+
+    def __init__(self):
+        self.frames: list[Frame] = []
+        self.source: Source | None = None
+
+
+_thread = _Thread()
+tracing: list[Frame] = []  # the open frames of all threads: empty means that no thread has to look at its own
+
+
+class Frame:
+    """A graph under construction. Inputs may carry values; the rest is computed on demand."""
+
+    def __init__(self, transform: str, name: str, concrete: bool):
+        below = _thread.frames[-1] if _thread.frames else None
+        self.transform, self.name, self.open = transform, name, True
+        self.concrete = concrete and (below is None or below.concrete)  # else nothing here has a value
+        self.thread = threading.get_ident()
+        self.source: Any = None  # of the equations being recorded; None: the caller
+        self.started = caller()
+        self.types: list[ArrayType] = []
+        self.eqns: list[Eqn] = []
+        self.sources: list[Any] = []
+        self.definition: list[int] = []  # per value, the index of its equation; -1: an input
+        self.captured: dict[Any, tuple[Any, int]] = {}  # key -> (value, number)
+        self.known: dict[int, Any] = {}  # number -> array, or the outer tracer to ask
+        self.memo: dict[Any, Any] = {}  # what may live as long as this frame: traces that captured its tracers
+        self.rows: Callable | None = None  # how to show all rows of a mapped value
+
+    def new(self, type_: ArrayType) -> int:
+        self.types.append(type_)
+        self.definition.append(-1)
+        return len(self.types) - 1
+
+    def atom(self, x: Any) -> int:
+        """The number of an operand that is no tracer of this frame and no scalar literal."""
+        kind = type(x)
+        if kind is Tracer:
+            if x.frame is self:
+                return x.number
+            if not x.frame.open:
+                raise leaked(x)
+            if x.frame.thread != self.thread:
+                raise LeakedTracerError(
+                    f"{x} belongs to another thread and was used at {at()}; pass values between threads, not tracers")
+            key: Any = (id(x.frame), x.number)
+        elif _IS_SCALAR(kind):
+            return self.scalar(x)
+        elif kind is np.ndarray:
+            return self.ndarray(x)
+        else:
+            if not hasattr(x, "type"):
+                x = executor.asarray(x)
+            key = id(x)
+        entry = self.captured.get(key)
+        if entry is None:
+            number = self.new(x.type)
+            entry = self.captured[key] = (x, number)
+            if self.concrete:
+                self.known[number] = x
+        return entry[1]
+
+    def ndarray(self, x: np.ndarray) -> int:
+        """A writeable array is snapshot when it is captured; met again and changed, it is another input."""
+        entry = self.captured.get(id(x))
+        if entry is not None and entry[0].holds(x):
+            return entry[1]
+        snapshot = _Snapshot(executor.asarray(x), x)
+        number = self.new(snapshot.array.type)
+        if entry is not None:
+            self.captured[object()] = entry
+        self.captured[id(x)] = (snapshot, number)
+        if self.concrete:
+            self.known[number] = snapshot.array
+        return number
+
+    def scalar(self, x: Any) -> int:
+        """A Python scalar as a value of its own: a weakly typed constant."""
+        dtype = dtypes.scalar_dtype(type(x))
+        params = (("shape", ()), ("value", literal(x, dtype)), ("weak", True))
+        return self.record(PRIMITIVES["full"], (), params)[0]
+
+    def literals(self, prim: Primitive, ins: list) -> list:
+        """Replace Python scalars among operands: literals where the primitive takes them, else constants."""
+        where = prim.literals if prim.literals is not None else ()
+        types = self.types
+        dtype = next((types[ins[i]].dtype for i in where if type(ins[i]) is not Scalar), None)
+        for i, a in enumerate(ins):
+            if type(a) is Scalar:
+                if dtype is None or i not in where:
+                    ins[i] = self.scalar(a.value)
+                    if i in where:
+                        dtype = types[ins[i]].dtype
+                else:
+                    try:
+                        ins[i] = literal(a.value, dtype)
+                    except (TypeError, OverflowError) as error:
+                        raise type(error)(f"{prim.name}: {error}, at {at()}") from None
+        return ins
+
+    def record(self, prim: Primitive, ins: tuple, params: tuple) -> range:
+        """Append one equation; returns the numbers of its results."""
+        types = self.types
+        made = infer(prim, tuple([types[a] if type(a) is int else a.type for a in ins]), params)
+        start = len(types)
+        types.extend(made)
+        outs = range(start, len(types))
+        self.definition.extend([len(self.eqns)] * len(made))
+        self.eqns.append(Eqn(prim, ins, params, tuple(outs)))
+        self.sources.append(self.source if self.source is not None else caller())
+        return outs
+
+    def value(self, number: int):
+        """The array behind `number`, computing only its ancestors; None if it has no value."""
+        if not self.concrete:
+            return None
+        known, eqns, definition = self.known, self.eqns, self.definition
+        todo, need = [number], set()
+        while todo:
+            n = todo.pop()
+            if n in known:
+                if type(known[n]) is Tracer:
+                    known[n] = known[n].frame.value(known[n].number)
+                continue
+            k = definition[n]
+            if k < 0:
+                known[n] = None
+            elif k not in need:
+                need.add(k)
+                todo.extend([a for a in eqns[k].ins if type(a) is int])
+        for k in sorted(need):
+            prim, ins, params, outs = eqns[k]
+            xs = [a.value if type(a) is Lit else known[a] for a in ins]
+            if any(x is None for x in xs):
+                known.update(dict.fromkeys(outs))
+            else:
+                with alone(self.sources[k]):
+                    ys = executor.bind(prim, xs, dict(params))
+                known.update(zip(outs, ys if prim.many else [ys], strict=True))
+        return known[number]
+
+    def close(self) -> None:
+        """Keep what a leak message needs, free the rest."""
+        self.open = False
+        self.known, self.memo, self.captured, self.eqns, self.sources = {}, {}, {}, [], []
+
+
+class _Snapshot:
+    """A captured ndarray: what it held when it was captured."""
+
+    __slots__ = ("array", "owner")
+
+    def __init__(self, array, owner):
+        self.array, self.owner = array, owner
+
+    def holds(self, x: np.ndarray) -> bool:
+        if x is not self.owner:
+            return False
+        if not x.flags.writeable and x.base is None:
+            return True
+        old = np.asarray(self.array)
+        return x.shape == old.shape and x.tobytes() == old.tobytes()
+
+
+class Scalar(NamedTuple):
+    """A Python scalar on its way into an equation."""
+
+    value: Any
+
+
+def leaked(x: Tracer) -> LeakedTracerError:
+    frame = x.frame
+    return LeakedTracerError(
+        f"{x} was used at {at()}, but it escaped from `{frame.transform}` of `{frame.name}` (started at {frame.started}), "
+        "which has returned; return it from that function instead of storing it")
+
+
+# ---- tracers ----
+
+
+class Tracer:
+    """Stands for one value of a frame. Arithmetic and methods are installed by `functorch_lite.numpy`."""
+
+    __slots__ = ("__weakref__", "frame", "number", "type")
+    __array_priority__ = 1000  # ndarray * tracer defers to the tracer
+
+    def __init__(self, frame: Frame, number: int):
+        self.frame, self.number, self.type = frame, number, frame.types[number]
+
+    shape = property(lambda self: self.type.shape)
+    dtype = property(lambda self: self.type.dtype)
+    ndim = property(lambda self: self.type.ndim)
+    size = property(lambda self: self.type.size)
+    aval = property(lambda self: self.type)
+    weak_type = property(lambda self: self.type.weak)
+
+    def __repr__(self) -> str:
+        frame = self.frame
+        if frame.open and frame.thread == threading.get_ident():
+            value = frame.value(self.number)
+            if value is not None:
+                return f"Tracer<{self.type} in {frame.transform}, {_one_line(value)}>"
+            if frame.rows is not None:
+                rows = frame.rows(frame, self.number)
+                if rows is not None:
+                    return f"Tracer<{self.type} in {frame.transform}, rows {_one_line(rows)}>"
+        return f"Tracer<{self.type} in {frame.transform}>"
+
+    def concrete(self, error: type[ConcretizationError] = ConcretizationError, what: str = "the value"):
+        """The array behind the tracer. Raises ConcretizationError if the transform traces with types only."""
+        frame = self.frame
+        if not frame.open:
+            raise leaked(self)
+        value = frame.value(self.number)
+        if value is None:
+            blame = next((f for f in _thread.frames if not f.concrete), frame)
+            raise error(
+                f"{what} of {self.type} is needed at {at()}, but `{blame.transform}` of `{blame.name}` traces with types "
+                f"only; {_way_out(error, blame.transform)}")
+        return value
+
+    def __bool__(self):
+        return bool(self.concrete(TracerBoolConversionError, "the truth value"))
+
+    def __float__(self):
+        return float(self.concrete())
+
+    def __int__(self):
+        return int(self.concrete(TracerIntegerConversionError))
+
+    def __complex__(self):
+        return complex(self.concrete())
+
+    def __index__(self):
+        return operator.index(self.concrete(TracerIntegerConversionError, "the integer value"))
+
+    def __array__(self, dtype=None, copy=None):
+        return self.concrete(TracerArrayConversionError, "the NumPy array").__array__(dtype)
+
+    def __format__(self, spec: str) -> str:
+        return format(self.concrete(), spec) if spec else repr(self)
+
+    def __hash__(self):
+        raise TypeError(f"{self.type} of `{self.frame.transform}` cannot be hashed, as its value may not be known; "
+                        "use its shape or dtype, or mark the argument static")  # fmt: skip
+
+    def __copy__(self):
+        return self
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def __reduce__(self):
+        raise TypeError(f"{self.type} of `{self.frame.transform}` cannot be pickled at {at()}; return it from the function")
+
+
+def _one_line(value) -> str:
+    text = np.array2string(np.asarray(value), threshold=20, separator=" ")
+    return " ".join(text.split())
+
+
+def _way_out(error, transform: str) -> str:
+    if error is TracerBoolConversionError:
+        return "use `where(cond, a, b)` or `lax.cond`, or mark the argument static"
+    if error is TracerIntegerConversionError:
+        return "mark the argument static (`static_argnums`), or use operations that take arrays"
+    if error is TracerArrayConversionError:
+        return "use `functorch_lite.numpy` in place of `numpy` here"
+    return f"use operations on arrays, or compute the value outside `{transform}`"
+
+
+# ---- the stack ----
+
+
+def current_frame() -> Frame | None:
+    frames = _thread.frames
+    return frames[-1] if frames else None
+
+
+@contextmanager
+def alone(source: Source | None = None):
+    """Compute: this thread's frames are put aside, so nothing is recorded."""
+    thread = _thread
+    frames, before = thread.frames, thread.source
+    thread.frames = []
+    if source is not None:
+        thread.source = source
+    try:
+        yield
+    finally:
+        thread.frames, thread.source = frames, before
+
+
+def push(frame: Frame) -> None:
+    _thread.frames.append(frame)
+    tracing.append(frame)
+
+
+def pop(frame: Frame, depth: int) -> None:
+    """Restore the length of the stack, whatever an interrupted trace left on it."""
+    frames = _thread.frames
+    for left in frames[depth:]:
+        left.open = False
+        if left in tracing:
+            tracing.remove(left)
+    del frames[depth:]
+
+
+# ---- executing ----
+
+
+class Executor:
+    """The hook between floors: how operations compute when nothing is recorded. Filled in by `array` and `host`."""
+
+    bind: Callable[[Primitive, Sequence, dict], Any]
+    execute: Callable[[Graph, Sequence, Any], list]
+    asarray: Callable[[Any], Any]
+
+
+executor = Executor()
+
+
+def typeof(x: Any) -> ArrayType:
+    """The type of an array, a tracer, a NumPy array or scalar, or a Python scalar (weak)."""
+    try:
+        return x.type
+    except AttributeError:
+        pass
+    kind = type(x)
+    if _IS_SCALAR(kind):
+        return array_type((), dtypes.scalar_dtype(kind), True)
+    if isinstance(x, (np.ndarray, np.generic)):
+        return array_type(x.shape, dtypes.canonical(x.dtype))
+    return executor.asarray(x).type
+
+
+def bind(prim: Primitive, *args: Any, **params: Any):
+    """Apply `prim`: record it in the frame being traced, or compute now if there is none."""
+    frames = _thread.frames
+    if not frames:
+        return executor.bind(prim, args, params)
+    frame = frames[-1]
+    ins: list[Any] = []
+    scalars = False
+    for x in args:
+        if type(x) is Tracer and x.frame is frame:
+            ins.append(x.number)
+        elif _IS_SCALAR(type(x)):
+            ins.append(Scalar(x))
+            scalars = True
+        else:
+            ins.append(frame.atom(x))
+    if scalars:
+        ins = frame.literals(prim, ins)
+    outs = frame.record(prim, tuple(ins), tuple(params.items()) if params else ())
+    if prim.many:
+        return [Tracer(frame, i) for i in outs]
+    return Tracer(frame, outs[0])
+
+
+class Traced(NamedTuple):
+    """What `trace` returns: the captured values are the leading inputs of the graph."""
+
+    graph: Graph
+    captured: list
+
+
+def trace(
+    fun: Callable,
+    types: Sequence[ArrayType],
+    values: Sequence | None = None,
+    *,
+    transform: str,
+    name: str = "fun",
+    concrete: bool = False,
+    names: Sequence[str | None] = (),
+    finish: Callable | None = None,
+) -> Traced:
+    """Trace `fun(*tracers) -> list of values`; returns its graph and the values it captured.
+
+    With `concrete`, Python control flow may look at what follows from captured values and from arguments whose entry
+    of `values` is not None. `finish(frame, graph)` runs while the frame is still open.
+    """
+    depth = len(_thread.frames)
+    if depth == 0 and tracing:
+        tracing[:] = [f for f in tracing if f.thread != threading.get_ident()]  # an interrupted trace left them
+    frame = Frame(transform, name, concrete)
+    try:
+        push(frame)
+        for t in types:
+            frame.new(t)
+        if frame.concrete and values is not None:
+            frame.known.update([(i, v) for i, v in enumerate(values) if v is not None])
+        results = fun(*[Tracer(frame, i) for i in range(len(types))])
+        outs = tuple([frame.atom(x) for x in results])
+        captured = list(frame.captured.values())
+        graph = _graph_of(frame, len(types), captured, outs, names)
+        if finish is not None:
+            finish(frame, graph)
+    finally:
+        pop(frame, depth)
+        frame.close()
+    return Traced(graph, [x.array if type(x) is _Snapshot else x for x, _ in captured])
+
+
+def _graph_of(frame: Frame, arguments: int, captured, outs, names) -> Graph:
+    ins = (*[number for _, number in captured], *range(arguments))
+    names = (*[None] * len(captured), *names) if names else ()
+    if captured:
+        return compact(frame.types, ins, frame.eqns, outs, frame.sources, names)
+    return Graph(tuple(frame.types), ins, tuple(frame.eqns), outs, tuple(frame.sources), names)
+
+
+def inline(graph: Graph, args: Sequence, sources: Sequence | None = None) -> list:
+    """Record `graph` in the frame being traced; `sources` are those of the caller where the graph is derived."""
+    frame = _thread.frames[-1]
+    number: list[Any] = [x.number if type(x) is Tracer and x.frame is frame else frame.atom(x) for x in args]
+    types, eqns, sources_of = frame.types, frame.eqns, frame.sources
+    same = all(types[a] is graph.types[i] for a, i in zip(number, graph.ins, strict=True))
+    outer = frame.source
+    try:
+        for k, (prim, operands, params, outs) in enumerate(graph.eqns):
+            source = _resolved(graph.sources[k], sources, outer)
+            ins = tuple([a if type(a) is Lit else number[a] for a in operands])
+            if same:
+                start = len(types)
+                types.extend([graph.types[o] for o in outs])
+                made: Any = range(start, len(types))
+                frame.definition.extend([len(eqns)] * len(outs))
+                eqns.append(Eqn(prim, ins, params, tuple(made)))
+                sources_of.append(source if source is not None else caller())
+            else:
+                frame.source = source
+                made = frame.record(prim, ins, params)
+            number.extend(made)
+    finally:
+        frame.source = outer
+    return [Tracer(frame, number[o]) for o in graph.outs]
+
+
+def _resolved(source, sources, outer):
+    """The caller's source of an equation: looked up by index where the graph is derived."""
+    if type(source) is int and sources is not None:
+        return sources[source]
+    return source if outer is None else outer
+
+
+def execute(graph: Graph, args: Sequence, sources: Sequence | None = None) -> list:
+    """Compute `graph` now; this thread's frames are put aside meanwhile."""
+    with alone():
+        return executor.execute(graph, args, sources)
+
+
+def run(graph: Graph, args: Sequence, sources: Sequence | None = None) -> list:
+    """`inline` where a frame is being traced, else `execute`: what a public transform does with its graph."""
+    if _thread.frames:
+        return inline(graph, args, sources)
+    return executor.execute(graph, args, sources)
+

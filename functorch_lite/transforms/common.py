@@ -1,0 +1,109 @@
+"""What all passes share: the cache, masks, and the trace that a pass is."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from functorch_lite.ir import Graph, Lit
+from functorch_lite.trace import current_frame, trace
+
+MAX_EQUATIONS = 400_000  # that one pass may hold in its cache: about 1 GB if all of them were distinct
+MAX_DEPTH = 100  # nested graphs; each level costs several Python frames
+
+_depth = threading.local()
+_caches: dict[str, OrderedDict] = {}
+_weights: dict[str, int] = {}
+_lock = threading.Lock()
+
+
+def rewrite(fun: Callable) -> Callable:
+    """Cache a pass by its arguments, which are values; the least recently used go when too many equations are held."""
+    name = fun.__name__
+    cache: OrderedDict[Any, Any] = OrderedDict()
+    _caches[name], _weights[name] = cache, 0
+
+    @functools.wraps(fun)
+    def wrapped(*args):
+        try:
+            found = cache[args]
+        except KeyError:
+            pass
+        else:
+            try:
+                cache.move_to_end(args)
+            except KeyError:  # another thread dropped it meanwhile
+                pass
+            return found
+        depth = getattr(_depth, "value", 0)
+        if depth > MAX_DEPTH:
+            raise RecursionError(f"{name}: graphs are nested deeper than {MAX_DEPTH} calls; flatten the program")
+        _depth.value = depth + 1
+        try:
+            made = fun(*args)
+        finally:
+            _depth.value = depth
+        with _lock:
+            cache[args] = made
+            _weights[name] += _weight(args) + _weight(made)
+            while _weights[name] > MAX_EQUATIONS and len(cache) > 1:
+                old = cache.popitem(last=False)
+                _weights[name] -= _weight(old)
+        return made
+
+    wrapped.cache_clear = lambda: (_weights.__setitem__(name, 0), cache.clear())
+    return wrapped
+
+
+def _weight(made) -> int:
+    if type(made) is Graph:
+        return 1 + len(made.eqns)
+    return sum(map(_weight, made)) if isinstance(made, tuple) else getattr(made, "weight", 1)
+
+
+def cache_sizes() -> dict[str, tuple[int, int]]:
+    """Per pass: (entries, equations held)."""
+    return {name: (len(cache), _weights[name]) for name, cache in _caches.items()}
+
+
+def pick(items: Iterable, mask: Iterable[bool], want: bool = True) -> tuple:
+    """The items whose mask is `want`."""
+    return tuple([x for x, m in zip(items, mask, strict=True) if m == want])
+
+
+def spread(items: Iterable, mask: Iterable[bool]) -> list:
+    """The inverse of `pick`: the items in the places of `mask`, None elsewhere."""
+    it = iter(items)
+    return [next(it) if m else None for m in mask]
+
+
+def rebuild(body: Callable, types: Sequence, transform: str) -> Graph:
+    """Trace the body of a pass. It may create constants, and closes over nothing."""
+    graph, captured = trace(body, types, transform=transform)
+    assert not captured, f"{transform} captured {captured}"
+    return graph
+
+
+def visit(graph: Graph):
+    """The equations in order with their parameters, each made the source of what its rules record."""
+    frame = current_frame()
+    before = frame.source
+    try:
+        for k, eqn in enumerate(graph.eqns):
+            frame.source = k
+            yield eqn, dict(eqn.params)
+    finally:
+        frame.source = before
+
+
+def read(env, ins) -> list:
+    return [a.value if type(a) is Lit else env[a] for a in ins]
+
+
+def via(graph: Graph, first: Graph) -> Graph:
+    """`graph`, derived from `first`, with the sources `first` has: indices then refer to the graph `first` came from."""
+    sources = tuple([first.sources[s] if type(s) is int else s for s in graph.sources])
+    return Graph(graph.types, graph.ins, graph.eqns, graph.outs, sources, graph.names)

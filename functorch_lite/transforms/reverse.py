@@ -1,0 +1,63 @@
+"""Reverse mode: the transpose of the unknown half of forward mode."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from functorch_lite.ir import Graph
+from functorch_lite.prims.shape import zeros_like
+from functorch_lite.trace import inline
+from functorch_lite.transforms.common import pick, rebuild, rewrite, spread, via
+from functorch_lite.transforms.jvp import jvp
+from functorch_lite.transforms.partition import Partition, partition
+from functorch_lite.transforms.simplify import simplify
+from functorch_lite.transforms.transpose import transpose
+
+
+class Linearized(NamedTuple):
+    """The two halves of forward mode: what the primals decide, and what is linear in the tangents."""
+
+    halves: Partition
+    active: tuple[bool, ...]  # which results have a tangent
+
+
+def _simplified(graph: Graph) -> Graph:
+    return via(simplify(graph), graph)
+
+
+@rewrite
+def linearize(graph: Graph, active: tuple[bool, ...]) -> Linearized:
+    """first: (x...) -> (y..., residuals...); second: (residuals..., t of active x...) -> (t of active y...)."""
+    both, out_active = jvp(graph, active)
+    both = _simplified(both)
+    known = (True,) * len(active) + (False,) * sum(active)
+    late = (False,) * len(graph.outs) + (True,) * sum(out_active)
+    halves = partition(both, known, late)
+    return Linearized(halves._replace(first=via(halves.first, both), second=via(halves.second, both)), out_active)
+
+
+@rewrite
+def backward(graph: Graph, active: tuple[bool, ...], given: tuple[bool, ...]) -> tuple[Graph, tuple[bool, ...]]:
+    """The transpose of the second half: (residuals..., ct of given active y...) -> (ct of active x...), and a mask."""
+    second = linearize(graph, active).halves.second
+    linear = (False,) * (len(second.ins) - sum(active)) + (True,) * sum(active)
+    back, mask = transpose(second, linear, given)
+    return _simplified(via(back, second)), mask
+
+
+@rewrite
+def value_and_grad(graph: Graph, active: tuple[bool, ...]) -> Graph:
+    """(x...) -> (y, aux...) becomes (x...) -> (y, aux..., dy/dx of active x...)."""
+    halves, out_active = linearize(graph, active)
+    given = (out_active[0], *[False] * (sum(out_active) - out_active[0]))
+    back, mask = backward(graph, active, given)
+
+    def body(*xs):
+        results = inline(halves.first, xs)
+        seed = [zeros_like(graph.out_types[0], 1)] if out_active[0] else []
+        cts = spread(inline(back, [*halves.forward(xs, results), *seed]), mask)
+        wanted = pick(graph.in_types, active)
+        grads = [zeros_like(t) if ct is None else ct for ct, t in zip(cts, wanted, strict=True)]
+        return [*results[: len(graph.outs)], *grads]
+
+    return _simplified(rebuild(body, graph.in_types, "grad"))

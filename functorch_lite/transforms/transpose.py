@@ -1,0 +1,58 @@
+"""Reverse a linear graph: from cotangents of its results to cotangents of its linear inputs."""
+
+from __future__ import annotations
+
+from functorch_lite.ir import Graph, Lit
+from functorch_lite.prims.elementwise import add
+from functorch_lite.prims.linear import Linear
+from functorch_lite.trace import bind, current_frame
+from functorch_lite.transforms.common import pick, read, rebuild, rewrite, visit
+
+
+@rewrite
+def transpose(
+    graph: Graph, linear: tuple[bool, ...], given: tuple[bool, ...]
+) -> tuple[Graph, tuple[bool, ...]]:
+    """(r..., t...) -> (s...), linear in t, becomes (r..., ct of given s...) -> (ct of t...).
+
+    `given` says which results have a cotangent, the others' being zero; a zero cotangent of t is absent, as the mask
+    over t says. What r alone decides is computed first.
+    """
+    fixed, wanted = pick(graph.ins, linear, False), pick(graph.ins, linear)
+    mask: list[bool] = []
+
+    def body(*args):
+        frame = current_frame()
+        env, cts, later = dict(zip(fixed, args[: len(fixed)], strict=True)), {}, []
+
+        def accumulate(a, ct):
+            if type(a) is int and a not in env and ct is not None:
+                cts[a] = ct if a not in cts else add(cts[a], ct)
+
+        for eqn, params in visit(graph):
+            if all(type(a) is Lit or a in env for a in eqn.ins):
+                ys = bind(eqn.prim, *read(env, eqn.ins), **params)
+                env.update(zip(eqn.outs, ys if eqn.prim.many else [ys], strict=True))
+            else:
+                later.append((eqn, params, frame.source))
+        for o, ct in zip(pick(graph.outs, given), args[len(fixed) :], strict=True):
+            accumulate(o, ct)
+        for eqn, params, source in reversed(later):
+            ct = [cts.pop(o, None) for o in eqn.outs]
+            if all(c is None for c in ct):
+                continue
+            frame.source = source
+            if eqn.prim.transpose is None:
+                raise TypeError(f"`{eqn.prim.name}` is not linear in its operands, so it cannot be transposed; "
+                                "`linear_transpose` takes linear functions only")  # fmt: skip
+            xs = [a.value if type(a) is Lit else env[a] if a in env else Linear(graph.types[a]) for a in eqn.ins]
+            parts = eqn.prim.transpose(ct if eqn.prim.many else ct[0], *xs, **params)
+            for a, c in zip(eqn.ins, parts, strict=True):
+                accumulate(a, c)
+        frame.source = None
+        mask.extend([i in cts for i in wanted])
+        return [cts[i] for i in wanted if i in cts]
+
+    types = graph.types
+    cotangents = [types[o].strong() for o in pick(graph.outs, given)]
+    return rebuild(body, [types[i] for i in fixed] + cotangents, "transpose"), tuple(mask)

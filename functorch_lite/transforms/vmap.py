@@ -1,0 +1,60 @@
+"""Map a graph over a new leading axis of some inputs."""
+
+from __future__ import annotations
+
+from functorch_lite.ir import Eqn, Graph, array_type, subgraphs
+from functorch_lite.trace import bind
+from functorch_lite.transforms.common import read, rebuild, rewrite, visit
+
+
+def names(eqn: Eqn, axis: str) -> bool:
+    """Whether an equation, or a graph inside it, reads the named axis."""
+    named = eqn.prim.names_axis
+    if named is not None and axis in named(**dict(eqn.params)):
+        return True
+    return any(mentions(graph, axis) for graph in subgraphs(eqn.params))
+
+
+@rewrite
+def mentions(graph: Graph, axis: str) -> bool:
+    """Whether any equation of the graph reads the named axis."""
+    return any(names(eqn, axis) for eqn in graph.eqns)
+
+
+@rewrite
+def vmap(
+    graph: Graph, size: int, batched: tuple[bool, ...], axis: str | None = None
+) -> tuple[Graph, tuple[bool, ...]]:
+    """Map over axis 0 of the batched inputs. Results are batched along axis 0 where the mask says so.
+
+    With `axis`, the mapped axis has this name inside the graph.
+    """
+    mask: list[bool] = []
+
+    def body(*args):
+        env = dict(zip(graph.ins, args, strict=True))
+        mapped = {i for i, b in zip(graph.ins, batched, strict=True) if b}
+        for eqn, params in visit(graph):
+            prim, xs, bs = eqn.prim, read(env, eqn.ins), tuple([a in mapped for a in eqn.ins])
+            if not any(bs) and not (axis is not None and names(eqn, axis)):
+                ys = bind(prim, *xs, **params)
+                env.update(zip(eqn.outs, ys if prim.many else [ys], strict=True))
+                continue
+            if prim.names_axis is not None or subgraphs(eqn.params):
+                params["axis_name"] = axis
+            ys = prim.vmap(size, xs, bs, **params)
+            if prim.many:
+                ys, flags = ys
+                env.update(zip(eqn.outs, ys, strict=True))
+                mapped.update([o for o, b in zip(eqn.outs, flags, strict=True) if b])
+            else:
+                env[eqn.outs[0]] = ys
+                mapped.add(eqn.outs[0])
+        mask.extend([o in mapped for o in graph.outs])
+        return [env[o] for o in graph.outs]
+
+    types = [
+        array_type((size, *t.shape), t.dtype, t.weak, t.vary) if b else t
+        for t, b in zip(graph.in_types, batched, strict=True)
+    ]
+    return rebuild(body, types, "vmap"), tuple(mask)

@@ -1,0 +1,73 @@
+"""Graph -> executable, and the cache of executables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import jaxlib.xla_client as xc
+import numpy as np
+
+from functorch_lite import dtypes
+from functorch_lite.array import backend
+from functorch_lite.ir import ArrayType, Graph
+from functorch_lite.prims.elementwise import convert
+from functorch_lite.trace import trace
+from functorch_lite.transforms.common import rewrite
+from functorch_lite.transforms.simplify import simplify
+from functorch_lite.xla import lower  # noqa: F401  registers all lowerings
+from functorch_lite.xla.client import client, device_list, devices, handler, put, to_numpy
+from functorch_lite.xla.module import lower as lower_graph
+
+
+class Executable:
+    """A compiled graph: buffers in, buffers out. Its inputs were checked by who calls it: jaxlib checks nothing."""
+
+    __slots__ = ("device", "execute", "graph", "handlers", "loaded", "weight")
+
+    def __init__(self, graph: Graph, loaded, device):
+        self.graph, self.loaded, self.device = graph, loaded, device
+        self.execute = loaded.execute_sharded
+        self.handlers = [handler(t, device) for t in graph.out_types]
+        self.weight = 50 + 5 * len(graph.eqns)  # machine code is larger than equations
+
+    def __call__(self, buffers: Sequence) -> list:
+        return self.execute(buffers).consume_with_handlers(self.handlers)
+
+
+def options(device):
+    """The compile options of a program for one device."""
+    made = xc.CompileOptions()
+    if device is not devices()[0]:
+        assignment = xc.DeviceAssignment.create(np.array([[device.id]]))
+        made.device_assignment = made.executable_build_options.device_assignment = assignment
+    return made
+
+
+def argument_attributes(donated: Sequence[bool]) -> list[dict]:
+    return [{"jax.buffer_donor": "true"} if d else {} for d in donated]
+
+
+@rewrite
+def executable(graph: Graph, name: str = "main", donated: tuple[bool, ...] = (), device=None) -> Executable:
+    """Compile a graph for one device; donated inputs give their memory to the results."""
+    device = device or devices()[0]
+    module = lower_graph(simplify(graph), name, argument_attributes(donated) if donated else None)
+    return Executable(graph, client().compile_and_load(module, device_list(device), options(device)), device)
+
+
+def run_values(graph: Graph, values: Sequence[np.ndarray], name: str = "main") -> list[np.ndarray]:
+    """Compute a graph on NumPy arrays, compiled."""
+    made = executable(graph, name)
+    buffers = [put(np.asarray(v), t) for v, t in zip(values, graph.in_types, strict=True)]
+    return [to_numpy(b) for b in made(buffers)]
+
+
+def widened(buffer):
+    """A buffer of a packed narrow type as one of a type that NumPy can read."""
+    source: ArrayType = buffer.aval
+    wide = np.dtype(np.float32 if dtypes.is_float(source.dtype) else np.int8)
+    graph = trace(lambda x: [convert(x, wide)], [source], transform="widened").graph
+    return executable(graph)([buffer])[0]
+
+
+backend.run_values, backend.widened = run_values, widened

@@ -1,0 +1,41 @@
+"""Lowerings of `prims.shape`."""
+
+from __future__ import annotations
+
+from functorch_lite.ir import array_type
+from functorch_lite.prims import shape as p
+from functorch_lite.xla.module import lowering
+
+
+@lowering(p.full_p)
+def _full(low, xs, in_types, out_types, *, shape, value, weak):
+    return low.constant(value.value, out_types[0])
+
+
+@lowering(p.reshape_p)
+def _reshape(low, xs, in_types, out_types, *, shape):
+    return low.op("reshape", out_types[0], xs)
+
+
+@lowering(p.transpose_p)
+def _transpose(low, xs, in_types, out_types, *, axes):
+    return low.op("transpose", out_types[0], xs, low.memo(("transpose", axes), lambda: {"permutation": low.d.axes[axes]}))
+
+
+@lowering(p.broadcast_p)
+def _broadcast(low, xs, in_types, out_types, *, shape, axes):
+    return low.broadcast(xs[0], in_types[0], shape, axes)
+
+
+def reduce(low, x, in_type, out_type, axes, combine: str, start):
+    """Combine all elements along axes by one operation."""
+    element = array_type((), in_type.dtype)
+    attributes = low.memo(("reduce", axes), lambda: {"dimensions": low.d.axes[axes]})
+    op = low.op("reduce", out_type, [x, low.constant(start, element)], attributes, regions=1)
+    low.block(op.regions[0], [element, element], lambda x, y: [low.op(combine, element, [x, y])])
+    return op.result
+
+
+@lowering(p.reduce_sum_p)
+def _reduce_sum(low, xs, in_types, out_types, *, axes):
+    return reduce(low, xs[0], in_types[0], out_types[0], axes, "add", 0)

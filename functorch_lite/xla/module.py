@@ -1,0 +1,252 @@
+"""Graph -> StableHLO module.
+
+Everything goes through the generic `ir.Operation.create`, which takes finished types and attributes and infers
+nothing. Types, attributes and locations are made once per context and looked up after that. A graph inside an
+equation becomes a private function: lowered once however often it is called.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from jaxlib.mlir import ir
+from jaxlib.mlir._mlir_libs import _jax_mlir_ext
+from jaxlib.mlir.dialects import chlo, func, sdy
+from jaxlib.mlir.dialects import stablehlo as hlo
+
+from functorch_lite import dtypes
+from functorch_lite.ir import ArrayType, Graph, Lit, Primitive, array_type
+
+_local = threading.local()  # an MLIR context belongs to one thread
+_create = ir.Operation.create
+
+LOWERINGS: dict[Primitive, Callable] = {}
+
+
+def lowering(prim: Primitive) -> Callable:
+    """Register the lowering of a primitive: (low, operands, in_types, out_types, **params) -> value(s)."""
+
+    def register(rule: Callable) -> Callable:
+        assert prim not in LOWERINGS, f"{prim.name} has two lowerings"
+        LOWERINGS[prim] = rule
+        return rule
+
+    return register
+
+
+class _Context(ir.Context):
+    def __init__(self):
+        super(ir.Context, self).__init__()  # not jaxlib's patched one, which loads every dialect
+
+
+class _Memo(dict):
+    """A dict that makes its missing entries."""
+
+    def __init__(self, make):
+        super().__init__()
+        self.make = make
+
+    def __missing__(self, key):
+        value = self[key] = self.make(key)
+        return value
+
+
+_ELEMENTS = {"bool": "i1", "bfloat16": "bf16", "complex64": "complex<f32>", "complex128": "complex<f64>"}
+
+
+def _element_text(dtype: np.dtype) -> str:
+    """The MLIR spelling of a dtype."""
+    name = dtype.name
+    if name in _ELEMENTS:
+        return _ELEMENTS[name]
+    if name.startswith(("uint", "int")):
+        return name.replace("uint", "ui").replace("int", "i")
+    if name.startswith("float") and "_" not in name:
+        return name.replace("float", "f")
+    head, tail = name.removeprefix("float").split("_")
+    return f"f{head}{tail.upper()}"
+
+
+class Dialect:
+    """One context and everything memoised in it."""
+
+    def __init__(self):
+        registry = ir.DialectRegistry()
+        _jax_mlir_ext.register_dialects(registry)
+        self.context = _Context()
+        self.context.append_dialect_registry(registry)
+        self.context.load_all_available_dialects()
+        for dialect in (hlo, chlo, sdy):
+            dialect.register_dialect(self.context)
+        with self.context:
+            self.unknown = ir.Location.unknown()
+        self.element = _Memo(lambda dtype: ir.Type.parse(_element_text(dtype)))
+        self.type = _Memo(lambda t: ir.RankedTensorType.get(t.shape, self.element[t.dtype]))
+        self.axes = _Memo(lambda axes: ir.DenseI64ArrayAttr.get(axes))
+        self.flags = _Memo(lambda flags: ir.DenseBoolArrayAttr.get(flags))
+        self.i64 = _Memo(lambda n: ir.IntegerAttr.get(ir.IntegerType.get_signless(64), n))
+        self.parsed = _Memo(ir.Attribute.parse)
+        self.location = _Memo(self._location)
+        self.splat = _Memo(self._splat)
+        self.attributes: dict[Any, Any] = {}  # (operation, parameters...) -> a finished attribute dict
+
+    def _location(self, source):
+        if source is None or type(source) is int:
+            return self.unknown
+        return ir.Location.file(source.file, source.line, 0)
+
+    def _splat(self, key):
+        """The attributes of a constant of one real value; complex ones are put together from two."""
+        shape, dtype, _, value = key
+        element, kind = self.element[dtype], dtypes.kind(dtype)
+        if kind == "f":
+            attribute = ir.FloatAttr.get(element, float(np.asarray(value, np.float64).astype(dtype)))
+        elif kind == "b":
+            attribute = ir.BoolAttr.get(value)
+        else:
+            attribute = ir.IntegerAttr.get(element, value)
+        return {"value": ir.DenseElementsAttr.get_splat(self.type[array_type(shape, dtype)], attribute)}
+
+
+def dialect() -> Dialect:
+    """The context of this thread."""
+    if not hasattr(_local, "dialect"):
+        _local.dialect = Dialect()
+    return _local.dialect
+
+
+class Lowering:
+    """One module under construction. Rules use `op`, `constant`, `reduce`-like regions by `block`, and `d` for types."""
+
+    def __init__(self, d: Dialect):
+        self.d, self.module, self.loc = d, ir.Module.create(), d.unknown
+        self.functions: dict[Any, str] = {}
+        self.symbols = ir.InsertionPoint(self.module.body)
+        self.constants: dict[Any, Any] = {}  # of the block being filled
+
+    # -- what rules use --
+
+    def op(self, name: str, out_types, operands: Sequence, attributes: dict | None = None, regions: int = 0):
+        """One StableHLO operation: its result where `out_types` is one type, else the list of results."""
+        one = type(out_types) is ArrayType
+        types = [self.d.type[out_types]] if one else [self.d.type[t] for t in out_types]
+        made = _create(f"stablehlo.{name}", types, operands, attributes or {}, regions=regions, loc=self.loc)
+        if regions:
+            return made
+        return made.result if one else list(made.results)
+
+    def memo(self, key, make: Callable) -> dict:
+        """A dict of attributes that depends only on `key`; made once per context."""
+        found = self.d.attributes.get(key)
+        if found is None:
+            found = self.d.attributes[key] = make()
+        return found
+
+    def constant(self, value, type_: ArrayType):
+        """A Python scalar repeated over a shape."""
+        key = (type_.shape, type_.dtype, repr(value))
+        found = self.constants.get(key)
+        if found is None:
+            found = self.constants[key] = self._constant(value, type_)
+        return found
+
+    def _constant(self, value, type_):
+        if dtypes.is_complex(type_.dtype):
+            real = array_type(type_.shape, dtypes.real_of(type_.dtype))
+            value = complex(value)
+            parts = [self._constant(value.real, real), self._constant(value.imag, real)]
+            return self.op("complex", type_, parts)
+        key = (type_.shape, type_.dtype, repr(value), value)
+        return self.op("constant", type_, [], self.d.splat[key])
+
+    def dense(self, value: np.ndarray):
+        """A small constant array of integers or floats."""
+        value = np.ascontiguousarray(value)
+        type_ = array_type(value.shape, value.dtype)
+        attribute = ir.DenseElementsAttr.get(value, type=self.d.element[value.dtype], shape=value.shape)
+        return self.op("constant", type_, [], {"value": attribute})
+
+    def block(self, region, types: Sequence[ArrayType], body: Callable) -> None:
+        """Fill a region with one block: body(*arguments) -> the values it returns."""
+        d, outer = self.d, self.constants
+        block = region.blocks.append(*[d.type[t] for t in types], arg_locs=[self.loc] * len(types))
+        self.constants = {}
+        with ir.InsertionPoint(block):
+            _create("stablehlo.return", [], list(body(*block.arguments)), loc=self.loc)
+        self.constants = outer
+
+    def broadcast(self, x, in_type: ArrayType, shape, axes):
+        """broadcast_in_dim: operand axis i becomes result axis axes[i]."""
+        attributes = self.memo(("broadcast", axes), lambda: {"broadcast_dimensions": self.d.axes[tuple(axes)]})
+        return self.op("broadcast_in_dim", array_type(tuple(shape), in_type.dtype), [x], attributes)
+
+    def apply(self, graph: Graph, args: Sequence, name: str) -> list:
+        """Call the private function that computes `graph`; equal graphs share one."""
+        results = [self.d.type[t] for t in graph.out_types]
+        callee = {"callee": ir.FlatSymbolRefAttr.get(self.function(graph, name))}
+        return list(_create("func.call", results, args, callee, loc=self.loc).results)
+
+    # -- functions --
+
+    def function(self, graph: Graph, name: str, arguments: Sequence[dict] | None = None) -> str:
+        """The symbol of the function that computes `graph`. With `arguments`, their attributes, it is public."""
+        public = arguments is not None
+        if not public and graph in self.functions:
+            return self.functions[graph]
+        symbol = name if public else f"{_identifier(name)}_{len(self.functions)}"
+        if not public:
+            self.functions[graph] = symbol
+        d = self.d
+        type_ = ir.FunctionType.get([d.type[t] for t in graph.in_types], [d.type[t] for t in graph.out_types])
+        with self.symbols:
+            op = func.FuncOp(symbol, type_, loc=d.unknown)
+        op.attributes["sym_visibility"] = ir.StringAttr.get("public" if public else "private")
+        if public and any(arguments):
+            op.arg_attrs = ir.ArrayAttr.get([ir.DictAttr.get(a) for a in arguments])
+        block, outer, loc = op.add_entry_block(), self.constants, self.loc
+        self.constants = {}
+        with ir.InsertionPoint(block):
+            func.ReturnOp(self.body(graph, list(block.arguments)), loc=d.unknown)
+        self.constants, self.loc = outer, loc
+        return symbol
+
+    def body(self, graph: Graph, args: list) -> list:
+        """Emit the equations at the current insertion point; returns the results."""
+        types, env, location = graph.types, args, self.d.location
+        for k, (prim, ins, params, outs) in enumerate(graph.eqns):
+            self.loc = location[graph.sources[k]]
+            shape = types[outs[0]].shape if outs else ()
+            xs, in_types = [], []
+            for a in ins:
+                if type(a) is Lit:
+                    t = array_type(shape, a.dtype)
+                    xs.append(self.constant(a.value, t))
+                    in_types.append(t)
+                else:
+                    xs.append(env[a])
+                    in_types.append(types[a])
+            out_types = [types[o] for o in outs]
+            made = LOWERINGS[prim](self, xs, in_types, out_types, **dict(params))
+            if prim.many:
+                env.extend(made)
+            else:
+                env.append(made)
+        return [env[o] for o in graph.outs]
+
+
+def _identifier(name: str) -> str:
+    return "".join([c if c.isalnum() and c.isascii() else "_" for c in name]) or "f"
+
+
+def lower(graph: Graph, name: str = "main", arguments: Sequence[dict] | None = None) -> ir.Module:
+    """The module whose public `main` computes `graph`; `arguments` are MLIR attributes per argument, as text."""
+    d = dialect()
+    with d.context, d.unknown:
+        low = Lowering(d)
+        low.module.operation.attributes["sym_name"] = ir.StringAttr.get(f"fl_{_identifier(name)}")
+        attributes = [{k: d.parsed[v] for k, v in a.items()} for a in arguments or [{}] * len(graph.ins)]
+        low.function(graph, "main", attributes)
+        return low.module
