@@ -1,0 +1,1 @@
+"""Speed of this library beside its peers, in one run: `python -m benchmarks.run`."""
