@@ -143,7 +143,8 @@ class Primitive:
     name     the word printed in graphs
     params   the names of its static parameters, in the order in which they are stored and printed
     infer    (*types, **params) -> type; with `many`, a sequence of types
-    jvp      per operand, None (its tangent never matters) or (t, y, *xs, **params) -> its part of the tangent;
+    jvp      per operand, None (its tangent never matters) or (t, y, *xs, **params) -> its part of the tangent; or one
+             function (ts, y, *xs, **params) -> the tangent or None, where the parts are better formed together;
              with `many`, one function (xs, ts, **params) -> (ys, tangents of ys), None standing for a zero tangent
     transpose (ct, *xs, **params) -> per operand, its cotangent or None; an operand that is wanted is a `Linear`.
              With `many`, `ct` is a list in which None stands for zero. None: the operation is linear in nothing

@@ -32,10 +32,14 @@ def jvp(graph: Graph, active: tuple[bool, ...]) -> tuple[Graph, tuple[bool, ...]
                 continue
             y = env[eqn.outs[0]] = bind(prim, *xs, **params)
             total = None
-            for rule, t in zip(prim.jvp, ts, strict=True):
-                if rule is not None and t is not None:
-                    part = rule(t, y, *xs, **params)
-                    total = part if total is None else add(total, part)
+            if callable(prim.jvp):
+                if any(t is not None for t in ts):
+                    total = prim.jvp(ts, y, *xs, **params)
+            else:
+                for rule, t in zip(prim.jvp, ts, strict=True):
+                    if rule is not None and t is not None:
+                        part = rule(t, y, *xs, **params)
+                        total = part if total is None else add(total, part)
             if total is not None:
                 tangents[eqn.outs[0]] = total
         mask.extend([o in tangents for o in graph.outs])
