@@ -32,6 +32,34 @@ def zeros_like(type_, value=0):
     return bind(full_p, shape=type_.shape, value=literal(value, type_.dtype), weak=False)
 
 
+def _infer_iota(*, dtype, shape, dimension):
+    if not 0 <= dimension < len(shape):
+        raise ValueError(f"iota: {dimension} is no axis of the shape {shape}, at {at()}")
+    if dtypes.is_bool(dtype):
+        raise TypeError(f"iota: there are no bools to count in, at {at()}; choose a dtype of numbers")
+    return array_type(shape, dtype)
+
+
+def _simplify_iota(*, dtype, shape, dimension):
+    return (full_p, (), {"shape": shape, "value": literal(0, dtype), "weak": False}) if shape[dimension] == 1 else None
+
+
+iota_p = Primitive(
+    "iota",
+    params=("dtype", "shape", "dimension"),
+    infer=_infer_iota,
+    jvp=(),
+    vmap=None,  # it has no operand
+    simplify=_simplify_iota,
+    weak=(),
+)
+
+
+def iota(dtype, shape, dimension):
+    """Each element is its position along the axis `dimension`."""
+    return bind(iota_p, dtype=dtypes.canonical(dtype), shape=tuple(shape), dimension=dimension)
+
+
 # ---- one operand ----
 
 
@@ -116,6 +144,15 @@ def _transpose_broadcast(ct, x, *, shape, axes):
     return (reshape(reduce_sum(ct, gone), small) if gone else ct,)
 
 
+def _simplify_broadcast(x, *, shape, axes):
+    if x.shape == shape:
+        return x
+    inner = x.made_by(broadcast_p)
+    if inner:
+        return broadcast_p, x.operands(), {"shape": shape, "axes": tuple([axes[a] for a in inner["axes"]])}
+    return _refilled(x, shape)
+
+
 broadcast_p = Primitive(
     "broadcast",  # operand axis i becomes result axis axes[i], in order; a size-1 axis may grow
     params=("shape", "axes"),
@@ -123,7 +160,7 @@ broadcast_p = Primitive(
     jvp=(lambda t, y, x, *, shape, axes: broadcast(t, shape, axes),),
     transpose=_transpose_broadcast,
     vmap=lambda size, xs, batched, *, shape, axes: broadcast(xs[0], (size, *shape), (0, *[a + 1 for a in axes])),
-    simplify=lambda x, *, shape, axes: x if x.shape == shape else _refilled(x, shape),
+    simplify=_simplify_broadcast,
 )
 
 
@@ -139,6 +176,38 @@ def batch(x, size):
     """Repeat `x` along a new leading axis."""
     shape = shape_of(x)
     return broadcast(x, (size, *shape), tuple(range(1, len(shape) + 1)))
+
+
+def _infer_rev(x, *, axes):
+    if list(axes) != sorted(set(axes)) or not all(0 <= a < x.ndim for a in axes):
+        raise ValueError(f"rev: {axes} are not distinct axes of {x}, at {at()}")
+    return x
+
+
+def _simplify_rev(x, *, axes):
+    axes = tuple([a for a in axes if x.shape[a] > 1])
+    if not axes:
+        return x
+    inner = x.made_by(rev_p)
+    if inner:
+        return rev_p, x.operands(), {"axes": tuple(sorted({*axes} ^ {*inner["axes"]}))}
+    return _refilled(x, x.shape)
+
+
+rev_p = Primitive(
+    "rev",
+    params=("axes",),
+    infer=_infer_rev,
+    jvp=(lambda t, y, x, *, axes: rev(t, axes),),
+    transpose=lambda ct, x, *, axes: (rev(ct, axes),),
+    vmap=lambda size, xs, batched, *, axes: rev(xs[0], [a + 1 for a in axes]),
+    simplify=_simplify_rev,
+)
+
+
+def rev(x, axes):
+    """The elements of `x` in the opposite order along `axes`."""
+    return bind(rev_p, x, axes=tuple(sorted(axes)))
 
 
 # ---- sums: the transpose of broadcast, so they share a file ----
@@ -157,6 +226,16 @@ def _kept(ndim, axes):
     return tuple([i for i in range(ndim) if i not in axes])
 
 
+def _simplify_sum(x, *, axes):
+    if not axes:
+        return x
+    inner = x.made_by(reduce_sum_p)
+    if inner and dtypes.is_integer(x.dtype):  # a float of 16 bits rounds once more where there are two sums
+        left = _kept(x.operands()[0].ndim, inner["axes"])
+        return reduce_sum_p, x.operands(), {"axes": tuple(sorted([*inner["axes"], *[left[a] for a in axes]]))}
+    return None
+
+
 reduce_sum_p = Primitive(
     "reduce_sum",
     params=("axes",),
@@ -164,7 +243,7 @@ reduce_sum_p = Primitive(
     jvp=(lambda t, y, x, *, axes: reduce_sum(t, axes),),
     transpose=lambda ct, x, *, axes: (broadcast(ct, x.shape, _kept(x.ndim, axes)),),
     vmap=lambda size, xs, batched, *, axes: reduce_sum(xs[0], tuple([a + 1 for a in axes])),
-    simplify=lambda x, *, axes: x if not axes else None,
+    simplify=_simplify_sum,
 )
 
 

@@ -12,6 +12,11 @@ def _full(low, xs, in_types, out_types, *, shape, value, weak):
     return low.constant(value.value, out_types[0])
 
 
+@lowering(p.iota_p)
+def _iota(low, xs, in_types, out_types, *, dtype, shape, dimension):
+    return low.op("iota", out_types[0], [], low.memo(("iota", dimension), lambda: {"iota_dimension": low.d.i64[dimension]}))
+
+
 @lowering(p.reshape_p)
 def _reshape(low, xs, in_types, out_types, *, shape):
     return low.op("reshape", out_types[0], xs)
@@ -25,6 +30,11 @@ def _transpose(low, xs, in_types, out_types, *, axes):
 @lowering(p.broadcast_p)
 def _broadcast(low, xs, in_types, out_types, *, shape, axes):
     return low.broadcast(xs[0], in_types[0], shape, axes)
+
+
+@lowering(p.rev_p)
+def _rev(low, xs, in_types, out_types, *, axes):
+    return low.op("reverse", out_types[0], xs, low.memo(("reverse", axes), lambda: {"dimensions": low.d.axes[axes]}))
 
 
 def reduce(low, x, in_type, out_type, axes, combine: str, start):
