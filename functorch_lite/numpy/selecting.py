@@ -1,0 +1,387 @@
+"""Functions that pick elements: `where`, `take` and its relatives, `nonzero`, `select`, `choose`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from functorch_lite import dtypes, lax
+from functorch_lite.array import Array, of_value
+from functorch_lite.config import config
+from functorch_lite.errors import ConcretizationError, NonConcreteBooleanIndexError
+from functorch_lite.numpy.dispatch import REFUSED, filled, truth
+from functorch_lite.numpy.indexing import How, getitem, known, lax_reshape, wrapped
+from functorch_lite.numpy.promote import (
+    PYTHON,
+    as_array,
+    asarray,
+    canonical_axis,
+    convert,
+    operand,
+    promote_dtypes,
+    promote_shapes,
+)
+from functorch_lite.trace import Tracer, at, tracing, typeof
+
+__all__ = [
+    "argwhere", "choose", "compress", "extract", "fill_diagonal", "flatnonzero", "nonzero", "place", "put",
+    "put_along_axis", "select", "take", "take_along_axis", "where",
+]  # fmt: skip
+
+
+def no_out(name: str, out) -> None:
+    """Refuse the argument `out`: arrays are immutable."""
+    if out is not None:
+        raise ValueError(f"{name}: out= at {at()} is not possible, as arrays never change; use the result")
+
+
+def integers(name: str, x, what: str = "indices"):
+    """An operand of integers. Raises TypeError for others."""
+    x = as_array(name, x)
+    if not dtypes.is_integer(typeof(x).dtype):
+        raise TypeError(f"{name}: {what} are integers, got {typeof(x)} at {at()}; convert them with astype")
+    return x
+
+
+# ---- by a condition ----
+
+
+def where(condition, x=None, y=None, /, *, size=None, fill_value=None):
+    """The elements of `x` where `condition` holds, else those of `y`; with one argument, `nonzero(condition)`.
+
+    condition, x, y: arrays or numbers that broadcast together -> their common shape, in the common dtype of x and y.
+    A derivative passes only through the elements that were chosen. size, fill_value: as in `nonzero`.
+    """
+    if x is None and y is None:
+        return nonzero(condition, size=size, fill_value=fill_value)
+    if x is None or y is None:
+        raise ValueError(f"where: takes both x and y, or neither, at {at()}")
+    if size is not None or fill_value is not None:
+        raise ValueError(f"where: size and fill_value go with one argument, got three at {at()}; leave them out")
+    if not tracing and type(condition) is Array:
+        made = _host_where(condition._value, x, y)
+        if made is not None:
+            return made
+    condition = truth("where", condition)
+    condition = as_array("where", condition)
+    x, y = promote_dtypes("where", x, y)
+    if condition.ndim:
+        condition, x, y = promote_shapes("where", condition, x, y)
+    else:
+        x, y = promote_shapes("where", x, y)
+    if type(x) in PYTHON and type(y) in PYTHON:
+        x = lax.full(condition.shape, x, weak=type(x) is not bool)
+    return lax.select(condition, x, y)
+
+
+def _host_where(condition, x, y):
+    """By NumPy, where the operands have one dtype; else None."""
+    if condition.dtype.kind != "b":
+        return None
+    x, y = [v._value if type(v) is Array else v for v in (x, y)]
+    types = {type(v) for v in (x, y)}
+    dtype = next((v.dtype for v in (x, y) if isinstance(v, (np.ndarray, np.generic))), None)
+    if dtype is None or not types <= {np.ndarray, float, int, dtype.type}:
+        return None
+    if float in types and dtype.kind != "f" or int in types and dtype.kind not in "iuf":
+        return None
+    try:
+        made = np.where(condition, x, y)
+    except REFUSED:
+        return None
+    return of_value(made) if made.dtype is dtype else None
+
+
+def select(condlist, choicelist, default=0):
+    """For each element, the first of `choicelist` whose condition holds, else `default`.
+
+    condlist, choicelist: equally long sequences of arrays that broadcast together.
+    """
+    if len(condlist) != len(choicelist) or not len(condlist):
+        raise ValueError(
+            f"select: got {len(condlist)} conditions and {len(choicelist)} choices at {at()}; give one choice for each")
+    *choices, result = promote_dtypes("select", *choicelist, default)
+    for condition, choice in zip(reversed(condlist), reversed(choices), strict=True):
+        if not dtypes.is_bool(typeof(operand("select", condition)).dtype):
+            raise TypeError(f"select: conditions are booleans, got {typeof(condition)} at {at()}; compare with a number")
+        result = where(condition, choice, result)
+    return result
+
+
+def nonzero(a, *, size=None, fill_value=None):
+    """The positions of the elements that are not 0: one integer array per axis, in row-major order.
+
+    size: the length of the results, needed where `a` is traced with its type only; missing ones are `fill_value` (an
+    integer, or one per axis), by default 0. Raises NonConcreteBooleanIndexError without it.
+    """
+    a = as_array("nonzero", a)
+    if not a.ndim:
+        raise ValueError(f"nonzero: {typeof(a)} at {at()} has no axes; use `atleast_1d`")
+    if size is None:
+        found = np.nonzero(_mask_values(a, "nonzero"))
+        return tuple([asarray(i, _index_dtype(n)) for i, n in zip(found, a.shape, strict=True)])
+    fills = _fills(fill_value, a.ndim)
+    flat = lax_reshape(as_array("nonzero", truth("nonzero", a)), (a.size,))
+    dtype = _index_dtype(a.size)
+    if not a.size or not size:
+        return tuple([lax.full((size,), f, dtype) for f in fills])
+    rank = lax.cumsum(lax.convert_element_type(flat, dtype), 0)
+    slot = lax.select(flat, lax.sub(rank, 1), lax.full(flat.shape, size, dtype))  # `size` is out of bounds: dropped
+    position = asarray(lax.full((size,), 0, dtype)).at[slot].set(lax.iota(dtype, a.size), mode="drop")
+    total = lax.index_in_dim(rank, a.size - 1, keepdims=False)
+    there = lax.lt(lax.iota(dtype, size), lax.broadcast_in_dim(total, (size,), ()))
+    return tuple([
+        lax.select(there, i, lax.full((size,), f, dtype)) for i, f in zip(split_index(position, a.shape), fills, strict=True)
+    ])  # fmt: skip
+
+
+def _mask_values(a, name) -> np.ndarray:
+    value = known(a)
+    if value is None:
+        raise NonConcreteBooleanIndexError(
+            f"{name}: how many elements of {typeof(a)} are not 0 is unknown at {at()}, as it is traced with its type only; "
+            f"use `{name}(..., size=n)`, or `where(mask, x, y)`")
+    return value
+
+
+def _fills(fill_value, ndim):
+    if fill_value is None:
+        return (0,) * ndim
+    given = fill_value if isinstance(fill_value, (tuple, list)) else (fill_value,) * ndim
+    if len(given) != ndim:
+        raise ValueError(f"nonzero: got {len(given)} fill values for {ndim} axes at {at()}; give one, or one per axis")
+    return tuple([int(np.asarray(v)) for v in given])
+
+
+def _index_dtype(n: int) -> np.dtype:
+    return config.default_int if n < 2**31 else np.dtype(np.int64)
+
+
+def split_index(flat, shape) -> list:
+    """The coordinates of positions in a row-major array of `shape`."""
+    coordinates = []
+    for n in reversed(shape[1:]):
+        coordinates.append(lax.rem(flat, n))
+        flat = lax.div(flat, n)
+    return [flat, *reversed(coordinates)]
+
+
+def flatnonzero(a, *, size=None, fill_value=None):
+    """The positions of the elements of `ravel(a)` that are not 0. size, fill_value: as in `nonzero`."""
+    a = as_array("flatnonzero", a)
+    return nonzero(lax_reshape(a, (a.size,)), size=size, fill_value=fill_value)[0]
+
+
+def argwhere(a, *, size=None, fill_value=None):
+    """The positions of the elements that are not 0, one row each. size, fill_value: as in `nonzero`.
+
+    a: (...) -> integers (number of them, a.ndim).
+    """
+    a = as_array("argwhere", a)
+    if not a.ndim:
+        found = nonzero(lax_reshape(a, (1,)), size=size, fill_value=fill_value)[0]
+        return lax.full((*found.shape, 0), 0, found.dtype)
+    found = nonzero(a, size=size, fill_value=fill_value)
+    columns = [lax.reshape(i, (*i.shape, 1)) for i in found]
+    return columns[0] if len(columns) == 1 else lax.concatenate(columns, 1)
+
+
+def compress(condition, a, axis=None, *, size=None, fill_value=0, out=None):
+    """The slices of `a` along `axis` (of `ravel(a)` if None) for which `condition` holds.
+
+    condition: (m,) booleans, m at most the size of the axis. size, fill_value: as in `nonzero`, needed where
+    `condition` is traced with its type only.
+    """
+    no_out("compress", out)
+    condition, a = as_array("compress", truth("compress", condition)), as_array("compress", a)
+    if condition.ndim != 1:
+        raise ValueError(f"compress: the condition has one axis, got {typeof(condition)} at {at()}")
+    if axis is None:
+        a, axis = lax_reshape(a, (a.size,)), 0
+    axis = canonical_axis("compress", axis, a.ndim)
+    n = a.shape[axis]
+    if condition.shape[0] > n:
+        raise ValueError(f"compress: {typeof(condition)} is longer than axis {axis} of {typeof(a)}, at {at()}; cut it")
+    (positions,) = nonzero(condition, size=size, fill_value=None if size is None else n)
+    how = How("clip" if size is None else "fill", fill_value)
+    return getitem(a, (slice(None),) * axis + (positions,), how)
+
+
+def extract(condition, arr, *, size=None, fill_value=0):
+    """The elements of `ravel(arr)` for which `ravel(condition)` holds. size, fill_value: as in `compress`."""
+    condition = as_array("extract", condition)
+    return compress(lax_reshape(condition, (condition.size,)), arr, size=size, fill_value=fill_value)
+
+
+# ---- by position ----
+
+
+def take(a, indices, axis=None, out=None, mode=None, unique_indices=False, indices_are_sorted=False, fill_value=None):
+    """The elements of `a` at `indices` along `axis` (of `ravel(a)` if None).
+
+    indices: integers of any shape, which replaces the axis. mode: what happens out of bounds. None raises IndexError
+    in eager mode and is "fill" in compiled programs: `fill_value`, by default NaN or the least or largest integer;
+    "wrap" counts around; "clip" uses the nearest position, and 0 for negative ones.
+    """
+    no_out("take", out)
+    if mode not in (None, "fill", "wrap", "clip"):
+        raise ValueError(f"take: mode {mode!r} at {at()} is unknown; use None, 'fill', 'wrap' or 'clip'")
+    a = as_array("take", a)
+    if axis is None:
+        a, axis = lax_reshape(a, (a.size,)), 0
+    axis = canonical_axis("take", axis, a.ndim)
+    if type(indices) is not int:
+        indices = integers("take", indices)
+    if mode == "wrap":
+        indices, mode = _modulo(indices, a.shape[axis]), "clip"
+    how = How(mode, fill_value, indices_are_sorted, unique_indices, wrap=mode != "clip", otherwise="fill")
+    return getitem(a, (slice(None),) * axis + (indices,), how)
+
+
+def _modulo(i, n):
+    """`i mod n`, never negative."""
+    n = max(n, 1)
+    if not isinstance(i, Tracer):
+        return np.mod(np.asarray(i), n)
+    i = convert("take", i, np.dtype(np.int32)) if dtypes.iinfo(i.dtype).bits < 32 else i
+    return wrapped(lax.rem(i, n), n)
+
+
+def take_along_axis(arr, indices, axis=-1, mode=None, fill_value=None, *, wrap_negative_indices=None):
+    """For each position of `indices`, the element of `arr` that it names along `axis`.
+
+    arr and indices have equally many axes and broadcast together except along `axis`, where the result has the size
+    of `indices`; axis None takes from `ravel(arr)`. mode, fill_value: as in `take`, without "wrap".
+    """
+    arr, indices = as_array("take_along_axis", arr), integers("take_along_axis", indices)
+    if axis is None:
+        if indices.ndim != 1:
+            raise ValueError(f"take_along_axis: with axis=None indices have one axis, got {typeof(indices)} at {at()}")
+        return take_along_axis(lax_reshape(arr, (arr.size,)), indices, 0, mode, fill_value)
+    axis = canonical_axis("take_along_axis", axis, arr.ndim)
+    others = [(m, n) for k, (m, n) in enumerate(zip(arr.shape, indices.shape)) if k != axis]
+    if arr.ndim != indices.ndim or any([m != n and 1 not in (m, n) for m, n in others]):
+        raise ValueError(
+            f"take_along_axis: {typeof(arr)} and {typeof(indices)} do not broadcast beside axis {axis}, at {at()}; "
+            "reshape one of them")
+    how = How(_mode("take_along_axis", mode), fill_value, wrap=wrap_negative_indices is not False, otherwise="fill")
+    return getitem(arr, _mesh(indices, axis, arr.shape), how)
+
+
+def _mode(name, mode):
+    if mode not in (None, "fill", "clip", "promise_in_bounds"):
+        raise ValueError(f"{name}: mode {mode!r} at {at()} is unknown; use None, 'fill' or 'clip'")
+    return mode
+
+
+def _mesh(indices, axis, shape):
+    """Index arrays that name, for each position of `indices`, itself except along `axis`."""
+    mesh = []
+    for k in range(len(shape)):
+        if k == axis:
+            mesh.append(indices)
+        elif shape[k] == 1:
+            mesh.append(np.zeros([1] * len(shape), np.int32))
+        else:
+            mesh.append(np.arange(shape[k], dtype=np.int32).reshape([-1 if j == k else 1 for j in range(len(shape))]))
+    return tuple(mesh)
+
+
+def not_in_place(name: str, inplace: bool) -> None:
+    if inplace:
+        raise ValueError(f"{name}: arrays never change, at {at()}; give inplace=False and use the result")
+
+
+def put_along_axis(arr, indices, values, axis, inplace=True, *, mode=None):
+    """A copy of `arr` with `values` at `indices` along `axis`, the inverse of `take_along_axis`; needs inplace=False."""
+    not_in_place("put_along_axis", inplace)
+    arr, indices = asarray(arr), integers("put_along_axis", indices)
+    if axis is None:
+        flat = lax_reshape(arr, (arr.size,)).at[indices].set(values, mode=mode)
+        return lax_reshape(flat, arr.shape)
+    axis = canonical_axis("put_along_axis", axis, arr.ndim)
+    shape = [1 if n == 1 and k != axis else m for k, (m, n) in enumerate(zip(arr.shape, indices.shape))]
+    ones = [k for k, (m, n) in enumerate(zip(arr.shape, indices.shape)) if k != axis and n == 1 and m > 1]
+    if ones:  # every position along those axes
+        wide = tuple([m if k in ones else n for k, (m, n) in enumerate(zip(arr.shape, indices.shape))])
+        indices = lax.broadcast_in_dim(indices, wide, tuple(range(arr.ndim)))
+        shape = list(arr.shape)
+    return arr.at[_mesh(indices, axis, shape)].set(values, mode=mode)
+
+
+def put(a, ind, v, mode=None, *, inplace=True):
+    """A copy of `a` with the values `v` (repeated as needed) at positions `ind` of `ravel(a)`; needs inplace=False."""
+    not_in_place("put", inplace)
+    a, ind, v = asarray(a), integers("put", ind), as_array("put", v)
+    ind, v = lax_reshape(ind, (ind.size,)), lax_reshape(v, (v.size,))
+    if not a.size or not ind.size or not v.size:
+        return a
+    if mode == "wrap":
+        ind, mode = _modulo(ind, a.size), "clip"
+    if v.size not in (1, ind.size):
+        v = take(v, np.arange(ind.size) % v.size)
+    flat = lax_reshape(a, (a.size,)).at[ind].set(v, mode=None if mode == "raise" else mode)
+    return lax_reshape(flat, a.shape)
+
+
+def place(arr, mask, vals, *, inplace=True):
+    """A copy of `arr` with the first values of `vals` (repeated as needed) where `mask` holds; needs inplace=False."""
+    not_in_place("place", inplace)
+    arr, mask, vals = asarray(arr), as_array("place", truth("place", mask)), as_array("place", vals)
+    if mask.size != arr.size:
+        raise ValueError(f"place: {typeof(mask)} is no mask of {typeof(arr)}, at {at()}; give one of that shape")
+    if not vals.size:
+        raise ValueError(f"place: there are no values to insert, at {at()}")
+    flat = lax_reshape(mask, (mask.size,))
+    rank = lax.sub(lax.cumsum(lax.convert_element_type(flat, _index_dtype(arr.size)), 0), 1)
+    values = getitem(lax_reshape(vals, (vals.size,)), _modulo_positive(rank, vals.size), How("clip", wrap=False))
+    return where(lax_reshape(mask, arr.shape), convert("place", lax_reshape(values, arr.shape), arr.dtype), arr)
+
+
+def _modulo_positive(i, n):
+    return lax.rem(lax.max(i, 0), n)
+
+
+def choose(a, choices, out=None, mode="raise"):
+    """For each element k of `a`, the element of `choices[k]` at the same place.
+
+    a: integers; choices: arrays that broadcast with it. mode: "raise" checks and needs known numbers, "wrap" counts
+    around, "clip" uses the nearest.
+    """
+    no_out("choose", out)
+    a = integers("choose", a)
+    arrays = list(choices) if isinstance(choices, (list, tuple)) else list(asarray(choices))
+    arrays = filled(*promote_dtypes("choose", *arrays)) if len(arrays) > 1 else [as_array("choose", v) for v in arrays]
+    if mode == "raise":
+        value = known(a)
+        if value is None:
+            a.concrete(ConcretizationError, "the indices (mode='raise' checks them; use mode='clip' or 'wrap')")
+        if value.size and not (value.min() >= 0 and value.max() < len(arrays)):
+            raise ValueError(f"choose: invalid entry in the indices {typeof(a)} at {at()}: there are {len(arrays)} choices")
+    elif mode == "wrap":
+        a = _modulo(a, len(arrays))
+    elif mode != "clip":
+        raise ValueError(f"choose: mode {mode!r} at {at()} is unknown; use 'raise', 'wrap' or 'clip'")
+    a, *arrays = promote_shapes("choose", as_array("choose", a), *arrays)
+    shape = typeof(a).shape
+    stacked = lax.concatenate([lax.reshape(v, (1, *shape)) for v in arrays], 0)
+    return take_along_axis(stacked, lax.reshape(a, (1, *shape)), 0, "clip", wrap_negative_indices=False)[0]
+
+
+def fill_diagonal(a, val, wrap=False, *, inplace=True):
+    """A copy of `a` with `val` (repeated as needed) on its main diagonal; needs inplace=False.
+
+    wrap: in a tall matrix the diagonal starts again after n + 1 rows.
+    """
+    not_in_place("fill_diagonal", inplace)
+    a, val = asarray(a), as_array("fill_diagonal", val)
+    if a.ndim < 2 or a.ndim > 2 and len(set(a.shape)) > 1:
+        raise ValueError(f"fill_diagonal: {typeof(a)} at {at()} has no diagonal; give a matrix, or equal sizes")
+    if a.ndim == 2:
+        step, stop = a.shape[1] + 1, a.size if wrap else min(a.shape[1] ** 2, a.size)
+    else:
+        step, stop = 1 + int(np.cumprod(a.shape[:-1]).sum()), a.size
+    count = len(range(0, stop, step))
+    values = lax_reshape(val, (val.size,))
+    if val.size != 1 and val.size != count:
+        values = take(values, np.arange(count) % val.size)
+    return lax_reshape(lax_reshape(a, (a.size,)).at[0:stop:step].set(values), a.shape)
