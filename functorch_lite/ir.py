@@ -153,19 +153,21 @@ class Primitive:
     partition, dce   only of primitives that hold graphs: see `transforms.partition` and `transforms.simplify`
     simplify (*operands, **params) -> None, or the operand or scalar that the result equals: see `transforms.simplify`
     literals the operand positions that share one dtype and in which a scalar literal may stand; None: no literals
+    scalars  the operand positions that have no axes, so that a literal there has none either
     weak     the operands whose weakness the result inherits if all have it; None: all; (): the rule itself says
     effects  the kinds of effect it has: such an equation is neither dropped, nor merged, nor reordered in its kind
     names_axis  params -> the named axes it reads, for collectives
     """
 
     __slots__ = ("__weakref__", "dce", "effects", "host", "infer", "jvp", "literals", "many", "name", "names_axis",
-                 "params", "partition", "simplify", "transpose", "vmap", "weak")  # fmt: skip
+                 "params", "partition", "scalars", "simplify", "transpose", "vmap", "weak")  # fmt: skip
 
     def __init__(self, name, *, infer, jvp, vmap, params=(), transpose=None, partition=None, dce=None, simplify=None,
-                 many=False, literals=None, weak=None, effects=(), names_axis=None):  # fmt: skip
+                 many=False, literals=None, scalars=(), weak=None, effects=(), names_axis=None):  # fmt: skip
         self.name, self.params, self.infer, self.jvp, self.vmap = name, tuple(params), infer, jvp, vmap
         self.transpose, self.partition, self.dce, self.simplify = transpose, partition, dce, simplify
-        self.many, self.literals, self.weak, self.effects, self.names_axis = many, literals, weak, effects, names_axis
+        self.many, self.literals, self.scalars, self.weak = many, literals, scalars, weak
+        self.effects, self.names_axis = effects, names_axis
         self.host: Callable | None = None  # set by the host executor
         if many and not callable(jvp):
             raise TypeError(f"primitive `{name}`: with many results jvp is one function")

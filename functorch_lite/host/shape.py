@@ -8,7 +8,6 @@ from functorch_lite.array import scalar
 from functorch_lite.host.registry import host, narrow, through_float32
 from functorch_lite.prims import shape as p
 
-
 _SMALL = 1 << 12  # elements: a constant up to this size is made once, as nobody writes to a value
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 from functorch_lite.ir import ArrayType, Primitive
 from functorch_lite.trace import SCALARS, bind, typeof
@@ -23,6 +24,28 @@ class Linear:
 
 def is_linear(x: Any) -> bool:
     return type(x) is Linear
+
+
+class Deferred(NamedTuple):
+    """What a transpose rule may return for a cotangent that is zero but for a part: the part alone.
+
+    `combine(parts, type, total)` makes the cotangent of this type of all the parts with the same `combine`, and adds
+    `total` to it, which may be None. So many small parts of one array are put together once, and not each with zeros
+    around it.
+    """
+
+    combine: Callable
+    part: Any
+
+
+def settle(deferred: Sequence[Deferred], type_: ArrayType, total: Any) -> Any:
+    """The cotangent that the deferred parts and `total` (or None) add up to."""
+    groups: dict[Callable, list] = {}
+    for combine, part in deferred:
+        groups.setdefault(combine, []).append(part)
+    for combine, parts in groups.items():
+        total = combine(parts, type_, total)
+    return total
 
 
 def shape_of(x: Any) -> tuple[int, ...]:

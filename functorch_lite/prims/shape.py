@@ -63,7 +63,7 @@ def iota(dtype, shape, dimension):
 # ---- one operand ----
 
 
-def _refilled(x, shape):
+def refilled(x, shape):
     """A moved or repeated constant is a constant."""
     constant = x.made_by(full_p)
     return constant and (full_p, (), {**constant, "shape": shape})
@@ -80,7 +80,7 @@ def _simplify_reshape(x, *, shape):
         return x
     if x.made_by(reshape_p):
         return reshape_p, x.operands(), {"shape": shape}
-    return _refilled(x, shape)
+    return refilled(x, shape)
 
 
 reshape_p = Primitive(
@@ -111,7 +111,7 @@ def _simplify_transpose(x, *, axes):
     inner = x.made_by(transpose_p)
     if inner:
         return transpose_p, x.operands(), {"axes": tuple([inner["axes"][a] for a in axes])}
-    return _refilled(x, tuple([x.shape[a] for a in axes]))
+    return refilled(x, tuple([x.shape[a] for a in axes]))
 
 
 transpose_p = Primitive(
@@ -150,7 +150,7 @@ def _simplify_broadcast(x, *, shape, axes):
     inner = x.made_by(broadcast_p)
     if inner:
         return broadcast_p, x.operands(), {"shape": shape, "axes": tuple([axes[a] for a in inner["axes"]])}
-    return _refilled(x, shape)
+    return refilled(x, shape)
 
 
 broadcast_p = Primitive(
@@ -191,7 +191,7 @@ def _simplify_rev(x, *, axes):
     inner = x.made_by(rev_p)
     if inner:
         return rev_p, x.operands(), {"axes": tuple(sorted({*axes} ^ {*inner["axes"]}))}
-    return _refilled(x, x.shape)
+    return refilled(x, x.shape)
 
 
 rev_p = Primitive(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functorch_lite.ir import Graph, Lit
 from functorch_lite.prims.elementwise import add
-from functorch_lite.prims.linear import Linear
+from functorch_lite.prims.linear import Deferred, Linear, settle
 from functorch_lite.trace import bind, current_frame
 from functorch_lite.transforms.common import pick, read, rebuild, rewrite, visit
 
@@ -24,10 +24,19 @@ def transpose(
     def body(*args):
         frame = current_frame()
         env, cts, later = dict(zip(fixed, args[: len(fixed)], strict=True)), {}, []
+        deferred: dict[int, list[Deferred]] = {}  # parts of cotangents, put together when the cotangent is needed
 
         def accumulate(a, ct):
-            if type(a) is int and a not in env and ct is not None:
+            if type(a) is Lit or a in env or ct is None:
+                return
+            if type(ct) is Deferred:
+                deferred.setdefault(a, []).append(ct)
+            else:
                 cts[a] = ct if a not in cts else add(cts[a], ct)
+
+        def total(a):
+            ct = cts.pop(a, None)
+            return settle(deferred.pop(a), types[a].strong(), ct) if a in deferred else ct
 
         for eqn, params in visit(graph):
             if all(type(a) is Lit or a in env for a in eqn.ins):
@@ -38,10 +47,10 @@ def transpose(
         for o, ct in zip(pick(graph.outs, given), args[len(fixed) :], strict=True):
             accumulate(o, ct)
         for eqn, params, source in reversed(later):
-            ct = [cts.pop(o, None) for o in eqn.outs]
+            frame.source = source
+            ct = [total(o) for o in eqn.outs]
             if all(c is None for c in ct):
                 continue
-            frame.source = source
             if eqn.prim.transpose is None:
                 raise TypeError(f"`{eqn.prim.name}` is not linear in its operands, so it cannot be transposed; "
                                 "`linear_transpose` takes linear functions only")  # fmt: skip
@@ -49,9 +58,10 @@ def transpose(
             parts = eqn.prim.transpose(ct if eqn.prim.many else ct[0], *xs, **params)
             for a, c in zip(eqn.ins, parts, strict=True):
                 accumulate(a, c)
+        made = [total(i) for i in wanted]
         frame.source = None
-        mask.extend([i in cts for i in wanted])
-        return [cts[i] for i in wanted if i in cts]
+        mask.extend([ct is not None for ct in made])
+        return [ct for ct in made if ct is not None]
 
     types = graph.types
     cotangents = [types[o].strong() for o in pick(graph.outs, given)]

@@ -220,9 +220,9 @@ class Lowering:
             self.loc = location[graph.sources[k]]
             shape = types[outs[0]].shape if outs else ()
             xs, in_types = [], []
-            for a in ins:
+            for i, a in enumerate(ins):
                 if type(a) is Lit:
-                    t = array_type(shape, a.dtype)
+                    t = array_type(() if i in prim.scalars else shape, a.dtype)
                     xs.append(self.constant(a.value, t))
                     in_types.append(t)
                 else:

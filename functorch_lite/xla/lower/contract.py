@@ -34,4 +34,5 @@ def _dot(low, xs, in_types, out_types, *, spec, precision, preferred):
     if got == list(out):
         return value
     order = tuple([got.index(c) for c in out])
-    return low.op("transpose", out_types[0], [value], low.memo(("transpose", order), lambda: {"permutation": low.d.axes[order]}))
+    permutation = low.memo(("transpose", order), lambda: {"permutation": low.d.axes[order]})
+    return low.op("transpose", out_types[0], [value], permutation)

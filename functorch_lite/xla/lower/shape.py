@@ -14,7 +14,8 @@ def _full(low, xs, in_types, out_types, *, shape, value, weak):
 
 @lowering(p.iota_p)
 def _iota(low, xs, in_types, out_types, *, dtype, shape, dimension):
-    return low.op("iota", out_types[0], [], low.memo(("iota", dimension), lambda: {"iota_dimension": low.d.i64[dimension]}))
+    attributes = low.memo(("iota", dimension), lambda: {"iota_dimension": low.d.i64[dimension]})
+    return low.op("iota", out_types[0], [], attributes)
 
 
 @lowering(p.reshape_p)
@@ -24,7 +25,8 @@ def _reshape(low, xs, in_types, out_types, *, shape):
 
 @lowering(p.transpose_p)
 def _transpose(low, xs, in_types, out_types, *, axes):
-    return low.op("transpose", out_types[0], xs, low.memo(("transpose", axes), lambda: {"permutation": low.d.axes[axes]}))
+    attributes = low.memo(("transpose", axes), lambda: {"permutation": low.d.axes[axes]})
+    return low.op("transpose", out_types[0], xs, attributes)
 
 
 @lowering(p.broadcast_p)
@@ -34,7 +36,8 @@ def _broadcast(low, xs, in_types, out_types, *, shape, axes):
 
 @lowering(p.rev_p)
 def _rev(low, xs, in_types, out_types, *, axes):
-    return low.op("reverse", out_types[0], xs, low.memo(("reverse", axes), lambda: {"dimensions": low.d.axes[axes]}))
+    attributes = low.memo(("reverse", axes), lambda: {"dimensions": low.d.axes[axes]})
+    return low.op("reverse", out_types[0], xs, attributes)
 
 
 def reduce(low, x, in_type, out_type, axes, combine: str, start):
