@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from functorch_lite import dtypes
+from functorch_lite.errors import DonatedError
 from functorch_lite.ir import ArrayType, array_type
 from functorch_lite.trace import SCALARS, Tracer, at, executor, leaked, tracing
 
@@ -24,9 +25,13 @@ _new = object.__new__
 class Backend:
     """The hook to floor `xla`, which is imported when the first device buffer is needed."""
 
+    devices: Any  # (platform or None) -> devices
     put: Any  # (NumPy array, ArrayType) -> buffer on the default device
     to_numpy: Any  # buffer -> NumPy array
     run_values: Any  # (Graph, NumPy arrays) -> NumPy arrays, compiled
+    executable: Any  # (Graph, name, donated, device) -> what runs it on buffers
+    module: Any  # (Graph, name, donated) -> StableHLO module
+    hlo_text: Any  # StableHLO text -> HLO text
     widened: Any  # buffer of a packed narrow type -> buffer of a type that NumPy can read
 
 
@@ -58,7 +63,7 @@ class Array(metaclass=_ArrayMeta):
 
     def __getattr__(self, name):  # only reached while the slot `name` is empty, or there is no such attribute
         if name == "_value":
-            filled = backend.to_numpy(_BUFFER(self))
+            filled = self._find_value()
         elif name == "_buffer":
             try:
                 value = _VALUE(self)
@@ -71,6 +76,13 @@ class Array(metaclass=_ArrayMeta):
             raise AttributeError(f"Array has no attribute `{name}`")
         setattr(self, name, filled)
         return filled
+
+    def _find_value(self) -> np.ndarray:
+        buffer = _BUFFER(self)
+        if buffer.is_deleted():
+            raise DonatedError(f"{buffer.aval} was used at {at()} after its memory had been donated; use the result of the call "
+                               "that took it instead")  # fmt: skip
+        return backend.to_numpy(buffer)
 
     def _find_type(self) -> ArrayType:
         try:
@@ -161,6 +173,14 @@ class Array(metaclass=_ArrayMeta):
         except AttributeError:
             return _BUFFER(self).is_deleted()
         return False
+
+    def _donate(self) -> None:
+        """Give the memory away: the host view goes, the buffer is about to."""
+        self._buffer  # noqa: B018  filled before the view is dropped
+        try:
+            del self._value
+        except AttributeError:
+            pass
 
     def __reduce__(self):
         return from_numpy, (np.asarray(self._value), self.type.weak)

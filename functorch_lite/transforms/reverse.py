@@ -1,4 +1,4 @@
-"""Reverse mode: the transpose of the unknown half of forward mode."""
+"""Derivatives as graphs: forward mode simplified, its two halves, and reverse mode, the transpose of the second."""
 
 from __future__ import annotations
 
@@ -21,15 +21,21 @@ class Linearized(NamedTuple):
     active: tuple[bool, ...]  # which results have a tangent
 
 
-def _simplified(graph: Graph) -> Graph:
+def simplified(graph: Graph) -> Graph:
     return via(simplify(graph), graph)
+
+
+@rewrite
+def pushforward(graph: Graph, active: tuple[bool, ...]) -> tuple[Graph, tuple[bool, ...]]:
+    """(x..., t of active x...) -> (y..., t of active y...), simplified; and which y are active."""
+    both, out_active = jvp(graph, active)
+    return simplified(both), out_active
 
 
 @rewrite
 def linearize(graph: Graph, active: tuple[bool, ...]) -> Linearized:
     """first: (x...) -> (y..., residuals...); second: (residuals..., t of active x...) -> (t of active y...)."""
-    both, out_active = jvp(graph, active)
-    both = _simplified(both)
+    both, out_active = pushforward(graph, active)
     known = (True,) * len(active) + (False,) * sum(active)
     late = (False,) * len(graph.outs) + (True,) * sum(out_active)
     halves = partition(both, known, late)
@@ -42,7 +48,7 @@ def backward(graph: Graph, active: tuple[bool, ...], given: tuple[bool, ...]) ->
     second = linearize(graph, active).halves.second
     linear = (False,) * (len(second.ins) - sum(active)) + (True,) * sum(active)
     back, mask = transpose(second, linear, given)
-    return _simplified(via(back, second)), mask
+    return simplified(via(back, second)), mask
 
 
 @rewrite
@@ -60,4 +66,4 @@ def value_and_grad(graph: Graph, active: tuple[bool, ...]) -> Graph:
         grads = [zeros_like(t) if ct is None else ct for ct, t in zip(cts, wanted, strict=True)]
         return [*results[: len(graph.outs)], *grads]
 
-    return _simplified(rebuild(body, graph.in_types, "grad"))
+    return simplified(rebuild(body, graph.in_types, "grad"))

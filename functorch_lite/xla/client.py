@@ -79,4 +79,4 @@ def handler(type_: ArrayType, device):
         return xc.array_result_handler(type_, sharding, True)
 
 
-backend.put, backend.to_numpy = put, to_numpy
+backend.put, backend.to_numpy, backend.devices = put, to_numpy, devices

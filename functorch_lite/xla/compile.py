@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import jaxlib.xla_client as xc
 import numpy as np
+from jaxlib._jax import mlir
 
 from functorch_lite import dtypes
 from functorch_lite.array import backend
@@ -51,8 +52,8 @@ def argument_attributes(donated: Sequence[bool]) -> list[dict]:
 def executable(graph: Graph, name: str = "main", donated: tuple[bool, ...] = (), device=None) -> Executable:
     """Compile a graph for one device; donated inputs give their memory to the results."""
     device = device or devices()[0]
-    module = lower_graph(simplify(graph), name, argument_attributes(donated) if donated else None)
-    return Executable(graph, client().compile_and_load(module, device_list(device), options(device)), device)
+    loaded = client().compile_and_load(module(graph, name, donated), device_list(device), options(device))
+    return Executable(graph, loaded, device)
 
 
 def run_values(graph: Graph, values: Sequence[np.ndarray], name: str = "main") -> list[np.ndarray]:
@@ -70,4 +71,15 @@ def widened(buffer):
     return executable(graph)([buffer])[0]
 
 
-backend.run_values, backend.widened = run_values, widened
+def module(graph: Graph, name: str, donated: tuple[bool, ...]):
+    """The StableHLO module that `executable` compiles."""
+    return lower_graph(simplify(graph), name, argument_attributes(donated) if donated else None)
+
+
+def hlo_text(text: str) -> str:
+    """A StableHLO module as HLO text, before XLA optimises it."""
+    return mlir.mlir_module_to_xla_computation(text, use_tuple_args=False, return_tuple=False).as_hlo_text()
+
+
+backend.run_values, backend.widened, backend.executable = run_values, widened, executable
+backend.module, backend.hlo_text = module, hlo_text

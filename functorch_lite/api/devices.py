@@ -1,0 +1,36 @@
+"""Where arrays live: devices, device_put, device_get."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from functorch_lite import tree
+from functorch_lite.array import Array, asarray, backend
+from functorch_lite.trace import Tracer, at
+
+
+def devices(platform: str | None = None) -> list:
+    """The devices of a platform ("cpu", "gpu", "tpu"), by default those that compute. Raises RuntimeError for others."""
+    return list(backend.devices(platform))
+
+
+def device_put(x: Any, device: Any = None) -> Any:
+    """The tree `x` with its leaves as Arrays, their buffers on `device`. Raises TypeError for leaves that are no arrays."""
+    if device is not None and device not in backend.devices(None):
+        raise ValueError(f"device_put: {device!r} is no device of `devices()`, at {at()}")
+
+    def put(leaf):
+        if isinstance(leaf, Tracer):
+            return leaf
+        array = asarray(leaf)
+        array._buffer  # noqa: B018  makes it
+        return array
+
+    return tree.map(put, x)
+
+
+def device_get(x: Any) -> Any:
+    """The tree `x` with its Arrays as NumPy arrays; other leaves stay as they are."""
+    return tree.map(lambda leaf: np.asarray(leaf) if isinstance(leaf, (Array, Tracer)) else leaf, x)

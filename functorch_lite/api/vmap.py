@@ -1,0 +1,215 @@
+"""vmap: a function of one row as a function of many."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from functorch_lite import tree
+from functorch_lite.api.arguments import Outputs, argument_text, check_callable, leaf_array, leaf_names, name_of, wraps
+from functorch_lite.ir import ArrayType, Graph, compact
+from functorch_lite.prims.shape import broadcast, transpose
+from functorch_lite.trace import Frame, alone, at, current_frame, executor, run, trace
+from functorch_lite.transforms.common import rewrite
+from functorch_lite.transforms.simplify import dce, simplify
+from functorch_lite.transforms.vmap import vmap as vmap_pass
+
+
+@rewrite
+def mapped(graph: Graph, size: int, batched: tuple[bool, ...], axis: str | None) -> tuple[Graph, tuple[bool, ...]]:
+    """The pass, simplified."""
+    made, mask = vmap_pass(graph, size, batched, axis)
+    simple = simplify(made)
+    sources = tuple([made.sources[s] for s in simple.sources])
+    return Graph(simple.types, simple.ins, simple.eqns, simple.outs, sources), mask
+
+
+def vmap(
+    fun: Callable,
+    in_axes: Any = 0,
+    out_axes: Any = 0,
+    axis_name: str | None = None,
+    axis_size: int | None = None,
+    spmd_axis_name: str | None = None,
+) -> Callable:
+    """Map `fun` over an axis of its arguments, all rows at once.
+
+    in_axes: an int, None (not mapped), or a tuple or list with one entry per positional argument, each a tree prefix of
+    it; keyword arguments are mapped over axis 0. out_axes: likewise a prefix of the result; None: the same for every
+    row. axis_name: the name under which `fun` may refer to the mapped axis. axis_size: needed where nothing is mapped.
+    Raises ValueError if sizes disagree or axes do not fit, TypeError if `in_axes` is no tree of ints and Nones.
+    """
+    check_callable("vmap", fun)
+    if isinstance(in_axes, list):
+        in_axes = tuple(in_axes)
+    _check_axes("in_axes", in_axes)
+    _check_axes("out_axes", out_axes)
+    if not isinstance(in_axes, (tuple, int, np.integer, type(None))):
+        raise TypeError(f"vmap: in_axes must be an int, None, or a tuple with one entry per argument, got {in_axes!r} at {at()}")
+
+    @wraps(fun, "vmap")
+    def wrapped(*args, **kwargs):
+        return _vmap(fun, in_axes, out_axes, axis_name, axis_size, args, kwargs)
+
+    return wrapped
+
+
+def _check_axes(what: str, axes: Any) -> None:
+    for x in tree.leaves(axes):
+        if isinstance(x, bool) or not isinstance(x, (int, np.integer)):
+            raise TypeError(f"vmap: {what} must be a tree of ints and Nones, got {x!r} in it, at {at()}")
+
+
+def _vmap(fun, in_axes, out_axes, axis_name, axis_size, args, kwargs):
+    if isinstance(in_axes, tuple) and len(in_axes) != len(args):
+        raise ValueError(f"vmap: in_axes has {len(in_axes)} entries, but `{name_of(fun)}` was called with {len(args)} "
+                         f"positional arguments, at {at()}; give one entry per argument")  # fmt: skip
+    leaves, structure = tree.flatten((args, kwargs))
+    axes = _leaf_axes(fun, in_axes, args, kwargs)
+    paths = None
+    arrays = []
+    for i, x in enumerate(leaves):
+        if axes[i] is None and not hasattr(x, "type") and not hasattr(x, "dtype"):
+            arrays.append(x)  # not mapped and no array: handed through
+            continue
+        if not hasattr(x, "type"):
+            paths = paths or _paths(args, kwargs)
+            x = leaf_array(x, "vmap", fun, paths[i])
+        arrays.append(x)
+    traced = [hasattr(x, "type") for x in arrays]
+    axes = [_normal_axis(fun, a, x, i, args, kwargs) for i, (a, x) in enumerate(zip(axes, arrays, strict=True))]
+    size = _common_size(fun, arrays, axes, axis_size, args, kwargs)
+    inputs = [_to_front(x, a) if a else x for x, a, t in zip(arrays, axes, traced, strict=True) if t]
+    batched = [a is not None for a, t in zip(axes, traced, strict=True) if t]
+    types = [_row(x.type) if b else x.type for x, b in zip(inputs, batched, strict=True)]
+    values = [None if b else x for x, b in zip(inputs, batched, strict=True)]
+    out: list[Outputs] = []
+
+    def flat(*tracers):
+        frame = current_frame()
+        frame.rows = _show_rows(size, inputs, batched)
+        it = iter(tracers)
+        full = [next(it) if t else x for x, t in zip(arrays, traced, strict=True)]
+        args, kwargs = structure.unflatten(full)
+        out.append(Outputs("vmap", fun, fun(*args, **kwargs)))
+        return out[-1].traced
+
+    names = leaf_names(fun, range(len(args)), [tree.structure(a).num_leaves for a in args])
+    names = [n for n, t in zip(names, traced, strict=False) if t] + [None] * (len(inputs) - sum(traced[: len(names)]))
+    graph, captured = trace(flat, types, values, transform="vmap", name=name_of(fun), concrete=True, names=names)
+    mask_in = (*[False] * len(captured), *batched)
+    made, mask = mapped(graph, size, mask_in, axis_name)
+    results = run(made, [*captured, *inputs], graph.sources)
+    destinations = _out_axes(fun, out_axes, out[-1])
+    placed = [_place(fun, x, b, a, size, t) for x, b, a, t in
+              zip(results, mask, destinations, graph.out_types, strict=True)]  # fmt: skip
+    return out[-1].build(placed)
+
+
+def _leaf_axes(fun, in_axes, args, kwargs) -> list:
+    """The mapped axis of every leaf of (args, kwargs)."""
+    if isinstance(in_axes, tuple):
+        axes = []
+        for n, (axis, arg) in enumerate(zip(in_axes, args, strict=True)):
+            axes.extend(_prefix(axis, arg, f"vmap: in_axes[{n}]"))
+    else:
+        axes = [in_axes] * tree.structure(args).num_leaves
+    return axes + [0] * tree.structure(kwargs).num_leaves
+
+
+def _prefix(axis: Any, arg: Any, who: str) -> list:
+    """A tree prefix of axes, spread over the leaves; None counts as a leaf."""
+    if axis is None or isinstance(axis, (int, np.integer)):
+        return [axis] * tree.structure(arg).num_leaves
+    try:
+        return tree.broadcast_prefix(axis, arg, is_leaf=lambda x: x is None, who=who)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{error}, at {at()}; {who.removeprefix('vmap: ')} must be a tree prefix of what it maps") from None
+
+
+def _paths(args, kwargs) -> list:
+    paths = [(n, *path) for n, a in enumerate(args) for path, _ in tree.flatten_with_path(a)[0]]
+    return paths + [(k, *path) for k in sorted(kwargs) for path, _ in tree.flatten_with_path(kwargs[k])[0]]
+
+
+def _normal_axis(fun, axis, x, i, args, kwargs):
+    if axis is None:
+        return None
+    t = x.type
+    if not -t.ndim <= axis < t.ndim:
+        where = argument_text(fun, _paths(args, kwargs)[i])
+        raise ValueError(f"vmap of `{name_of(fun)}`: {t} in {where} has no axis {axis} to map over, at {at()}; "
+                         "use None in in_axes where nothing is mapped")  # fmt: skip
+    return int(axis) % t.ndim
+
+
+def _common_size(fun, arrays, axes, axis_size, args, kwargs) -> int:
+    sizes = {x.shape[a] for x, a in zip(arrays, axes, strict=True) if a is not None}
+    if axis_size is not None:
+        sizes.add(int(axis_size))
+    if len(sizes) == 1:
+        return int(sizes.pop())
+    if not sizes:
+        raise ValueError(f"vmap of `{name_of(fun)}`: nothing is mapped, at {at()}; give at least one argument an axis, or "
+                         "pass axis_size")  # fmt: skip
+    paths, lines = _paths(args, kwargs), []
+    for i, (x, a) in enumerate(zip(arrays, axes, strict=True)):
+        if a is not None:
+            lines.append(f"{x.shape[a]} in {argument_text(fun, paths[i])} ({x.type}, axis {a})")
+    if axis_size is not None:
+        lines.append(f"{axis_size} as axis_size")
+    raise ValueError(f"vmap of `{name_of(fun)}`: the mapped axes need one size, got {'; '.join(lines)}, at {at()}")
+
+
+def _row(t: ArrayType) -> ArrayType:
+    return t.with_shape(t.shape[1:])
+
+
+def _to_front(x, axis: int):
+    return transpose(x, (axis, *[i for i in range(x.type.ndim) if i != axis]))
+
+
+def _out_axes(fun, out_axes, out: Outputs) -> list:
+    if out_axes is None or isinstance(out_axes, (int, np.integer)):
+        return [out_axes] * len(out.traced)
+    return _prefix(out_axes, out.build([0] * len(out.traced)), "vmap: out_axes")
+
+
+def _place(fun, x, batched, axis, size, row: ArrayType):
+    """Bring the mapped axis of a result to where it is wanted."""
+    if axis is None:
+        if batched:
+            raise ValueError(f"vmap of `{name_of(fun)}`: out_axes is None for a result {row} that differs between rows, at "
+                             f"{at()}; give it an axis")  # fmt: skip
+        return x
+    n = row.ndim + 1
+    if not -n <= axis < n:
+        raise ValueError(f"vmap of `{name_of(fun)}`: out_axes {axis} is no axis of a result of {n} axes, at {at()}")
+    axis = int(axis) % n
+    if not batched:
+        shape = (*row.shape[:axis], size, *row.shape[axis:])
+        return broadcast(x, shape, [i for i in range(n) if i != axis])
+    if axis == 0:
+        return x
+    return transpose(x, (*range(1, axis + 1), 0, *range(axis + 1, n)))
+
+
+def _show_rows(size, inputs, batched):
+    """How a mapped value prints: all its rows, computed from the part of the program traced so far."""
+
+    def show(frame: Frame, number: int):
+        if not frame.concrete:
+            return None
+        captured = list(frame.captured.values())
+        ins = (*[n for _, n in captured], *range(len(inputs)))
+        part = dce(compact(frame.types, ins, frame.eqns, (number,), [None] * len(frame.eqns)))
+        values = [getattr(x, "array", x) for x, _ in captured]
+        if any(not hasattr(x, "_value") for x in [*values, *inputs]):
+            return None
+        made, _ = vmap_pass(part, size, (*[False] * len(captured), *batched), None)
+        with alone():
+            return executor.execute(made, [*values, *inputs], None)[0]
+
+    return show
