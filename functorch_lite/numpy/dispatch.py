@@ -29,7 +29,7 @@ from functorch_lite.numpy.promote import (
 from functorch_lite.trace import Tracer, tracing, typeof
 
 BOOL = np.dtype(bool)
-_NUMBERS = frozenset((int, float))  # bool and complex are left to the slow path
+NUMBERS = frozenset((int, float))  # bool and complex are left to the slow path
 # A kernel may refuse (shapes, integers out of range), and another thread may be inside `quietly`.
 REFUSED = (ValueError, TypeError, OverflowError, RuntimeError)
 
@@ -152,11 +152,11 @@ def binary(
                     b = y._value
                     if b.dtype is not dtype:
                         return slow(x, y)
-                elif kind_y in _NUMBERS:
+                elif kind_y in NUMBERS:
                     b = y
                 else:
                     return slow(x, y)
-            elif kind_y is Array and kind_x in _NUMBERS:
+            elif kind_y is Array and kind_x in NUMBERS:
                 a, b = x, y._value
                 dtype = b.dtype
             else:
@@ -207,7 +207,7 @@ def comparison(name: str, lower: Callable, kernel: Callable, doc: str, beyond: C
                 other = y._value
                 if other.dtype is not value.dtype:
                     return slow(x, y)
-            elif kind in _NUMBERS and value.dtype.kind in _ORDER_KINDS[kind]:
+            elif kind in NUMBERS and value.dtype.kind in _ORDER_KINDS[kind]:
                 other = y
             else:
                 return slow(x, y)

@@ -61,7 +61,8 @@ log2 = unary("log2", lambda x: lax.div(lax.log(x), math.log(2)), np.log2, "The l
 log10 = unary("log10", lambda x: lax.div(lax.log(x), math.log(10)), np.log10, "The logarithm to base 10.", INEXACT)
 sqrt = unary("sqrt", lax.sqrt, np.sqrt, "The square root of each element.", INEXACT)
 cbrt = unary("cbrt", lax.cbrt, np.cbrt, "The real cube root of each element.", INEXACT)
-reciprocal = unary("reciprocal", lambda x: lax.div(1.0, x), lambda x: np.true_divide(1, x), "1 / x of each element.", INEXACT)
+# np.reciprocal of integers is an integer
+reciprocal = unary("reciprocal", lambda x: lax.div(1.0, x), lambda x: np.true_divide(1, x), "1 / x.", INEXACT)
 fabs = unary("fabs", lax.abs, np.fabs, "The absolute value of each element, as a float.", INEXACT)
 rint = unary("rint", lambda x: round_half_even(x), np.rint, "The nearest integer, ties to even, as a float.", INEXACT)
 deg2rad = unary("deg2rad", lambda x: lax.mul(x, math.pi / 180), np.deg2rad, "Degrees to radians.", INEXACT)

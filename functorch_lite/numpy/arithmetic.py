@@ -1,0 +1,371 @@
+"""Elementwise functions that take several operations: division and remainders, powers, signs and exponents."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from functorch_lite import dtypes, lax
+from functorch_lite.array import Array, of_value
+from functorch_lite.numpy.dispatch import BOOL, NUMBERS, REFUSED, binary, filled, quietly, unary
+from functorch_lite.numpy.promote import (
+    INEXACT,
+    NUMBER,
+    PYTHON,
+    as_array,
+    dtype_of,
+    operand,
+    promote,
+    promote_dtypes,
+    promote_shapes,
+)
+from functorch_lite.numpy.ufuncs import round_half_even, signbit
+from functorch_lite.trace import at, tracing, typeof
+
+# fmt: off
+__all__ = [
+    "angle", "copysign", "divmod", "float_power", "floor_divide", "fmod", "frexp", "gcd", "heaviside", "hypot",
+    "iscomplex", "isreal", "lcm", "ldexp", "logaddexp", "logaddexp2", "mod", "modf", "pow", "power", "remainder",
+    "sinc",
+]
+# fmt: on
+
+
+def _kind(x, y=0) -> str:
+    return dtypes.kind(dtype_of(y if type(x) in PYTHON else x))
+
+
+def real_only(name, kind, x):
+    """Raises TypeError if `x` is complex."""
+    if kind == "c":
+        raise TypeError(f"{name}: does not take complex numbers, got {typeof(x)} at {at()}; take the parts first")
+
+
+# ---- division ----
+
+
+def _safe(kernel):
+    """A NumPy division where it means what the compiled one means: not of integers by an array, which may hold 0."""
+
+    def divide(a, b):
+        if b if type(b) in NUMBERS else b.dtype.kind == "f":
+            return kernel(a, b)
+        raise ValueError
+
+    return divide
+
+
+def _opposite(r, y):
+    """Whether the sign of a remainder is not that of the divisor."""
+    if type(y) in PYTHON:
+        return lax.lt(r, 0) if y > 0 else lax.gt(r, 0)
+    if _kind(r) == "i":
+        other = lax.lt(lax.bitwise_xor(r, y), 0)
+    else:
+        other = lax.ne(lax.lt(r, 0), lax.lt(y, 0))
+    return lax.bitwise_and(lax.ne(r, 0), other)
+
+
+def _power_of_two(y) -> bool:
+    return type(y) is int and y > 0 and y & (y - 1) == 0
+
+
+def _floor_divide(x, y):
+    kind = _kind(x, y)
+    real_only("floor_divide", kind, x)
+    if kind == "u":
+        return lax.div(x, y)
+    if kind == "i" and _power_of_two(y):
+        return lax.shift_right_arithmetic(x, y.bit_length() - 1)
+    if type(x) in PYTHON or (type(y) in PYTHON and not y):
+        x, y = filled(x, y)
+    r = lax.rem(x, y)
+    if kind == "i":
+        q = lax.div(x, y)
+        return lax.select(_opposite(r, y), lax.sub(q, 1), q)
+    q = round_half_even(lax.div(lax.sub(x, r), y))
+    q = lax.select(_opposite(r, y), lax.sub(q, 1), q)
+    return q if type(y) in PYTHON else lax.select(lax.eq(y, 0), lax.div(x, y), q)
+
+
+def _remainder(x, y):
+    kind = _kind(x, y)
+    real_only("remainder", kind, x)
+    if kind in "iu" and _power_of_two(y):
+        return lax.bitwise_and(x, y - 1)
+    if type(x) in PYTHON or (type(y) in PYTHON and not y):
+        x, y = filled(x, y)
+    if kind in "iu" and type(y) not in PYTHON:
+        y = lax.select(lax.eq(y, 0), lax.full(typeof(y).shape, 1, typeof(y).dtype), y)
+    r = lax.rem(x, y)
+    return r if kind == "u" else lax.select(_opposite(r, y), lax.add(r, y), r)
+
+
+def _fmod(x, y):
+    real_only("fmod", _kind(x, y), x)
+    return lax.rem(x, y)
+
+
+floor_divide = binary("floor_divide", _floor_divide, _safe(np.floor_divide), "The largest integer not above x / y. Of "
+                      "integers by 0: -1.", NUMBER)  # fmt: skip
+remainder = binary("remainder", _remainder, _safe(np.remainder), "x - y * floor(x / y), which has the sign of y. Of "
+                   "integers by 0: 0.", NUMBER)  # fmt: skip
+mod = remainder
+fmod = binary("fmod", _fmod, _safe(np.fmod), "The remainder of x / y that has the sign of x.", NUMBER)
+
+
+def divmod(x1, x2, /):
+    """(floor_divide(x1, x2), remainder(x1, x2))."""
+    return floor_divide(x1, x2), remainder(x1, x2)
+
+
+def _gcd(x, y):
+    if _kind(x) not in "iu":
+        raise TypeError(f"gcd: takes integers, got {typeof(x)} at {at()}; convert them")
+    if _kind(x) == "i":
+        x, y = lax.abs(x), lax.abs(y)
+
+    def step(state):
+        a, b = state
+        more = lax.ne(b, 0)
+        return lax.select(more, b, a), lax.select(more, lax.rem(a, b), b)
+
+    axes = tuple(range(typeof(x).ndim))
+    return lax.while_loop(lambda state: lax.reduce_or(lax.ne(state[1], 0), axes), step, (x, y))[0]
+
+
+def _lcm(x, y):
+    if _kind(x) == "i":
+        x, y = lax.abs(x), lax.abs(y)
+    d = _gcd(x, y)
+    none = lax.eq(d, 0)
+    return lax.mul(lax.div(x, lax.select(none, lax.full(typeof(d).shape, 1, typeof(d).dtype), d)), y)
+
+
+gcd = binary("gcd", _gcd, np.gcd, "The greatest common divisor of integers; that of 0 and 0 is 0.", NUMBER, arrays=True)
+lcm = binary("lcm", _lcm, np.lcm, "The least common multiple of integers.", NUMBER, arrays=True)
+
+# ---- powers and logarithms ----
+
+
+def power(x1, x2, /):
+    """x1 to the power x2.
+
+    x1, x2: arrays that broadcast. A Python integer as x2 multiplies out, so the derivative has no logarithm in it;
+    integers to integer powers stay integers. Raises ValueError for an integer array to a negative Python integer.
+    """
+    if type(x1) is Array and not tracing:
+        value, kind = x1._value, type(x2)
+        try:
+            if kind in NUMBERS:
+                result = quietly(np.square, value) if x2 == 2 else quietly(np.power, value, x2)
+            elif kind is Array and x2._value.dtype is value.dtype and value.dtype.kind == "f":
+                result = quietly(np.power, value, x2._value)
+            else:
+                return _power(x1, x2)
+            if result.dtype is value.dtype:
+                return of_value(result)
+        except REFUSED:
+            pass
+    return _power(x1, x2)
+
+
+pow = power
+
+
+def _power(x1, x2):
+    x1, x2 = operand("power", x1), operand("power", x2)
+    if type(x2) is int and type(x1) not in PYTHON:
+        (x1,) = promote_dtypes("power", x1, rule=NUMBER)
+        return _integer_power(x1, x2)
+    x1, x2 = promote("power", NUMBER, x1, x2)
+    if _kind(x1, x2) in "iu":
+        return _powers_of_integers(*filled(x1, x2))
+    return lax.pow(x1, x2)
+
+
+def _integer_power(x, n: int):
+    if n < 0 and _kind(x) in "iu":
+        raise ValueError(
+            f"power: integers have no negative powers, got {typeof(x)} to the power {n} at {at()}; convert to floats")
+    if n in (0, 1):
+        return x if n else lax.full(typeof(x).shape, 1, typeof(x).dtype)
+    return lax.mul(x, x) if n == 2 else lax.integer_pow(x, n)
+
+
+def _powers_of_integers(x, y):
+    """Square and multiply, as often as the largest exponent has bits; a negative exponent gives what 0 gives: 1."""
+    shape, dtype = typeof(x).shape, typeof(x).dtype
+    axes = tuple(range(len(shape)))
+
+    def step(state):
+        result, base, n = state
+        odd = lax.ne(lax.bitwise_and(n, 1), 0)
+        return (lax.select(odd, lax.mul(result, base), result), lax.mul(base, base), lax.shift_right_logical(n, 1))
+
+    start = (lax.full(shape, 1, dtype), x, lax.max(y, 0))
+    return lax.while_loop(lambda state: lax.reduce_or(lax.ne(state[2], 0), axes), step, start)[0]
+
+
+float_power = binary("float_power", lax.pow, None, "x to the power y, as floats.", INEXACT)
+
+
+def _logaddexp(exp, log1p):
+    """max + log(1 + exp(-|x - y|)); equal infinities, whose difference is NaN, are their sum."""
+
+    def lower(x, y):
+        d = lax.sub(x, y)
+        found = lax.add(lax.max(x, y), log1p(exp(lax.neg(lax.abs(d)))))
+        return lax.select(lax.ne(d, d), lax.add(x, y), found)
+
+    return lower
+
+
+_LN2 = math.log(2)
+_exp2 = lambda x: lax.exp(lax.mul(x, _LN2))
+_log2p = lambda x: lax.div(lax.log1p(x), _LN2)
+logaddexp = binary(
+    "logaddexp", _logaddexp(lax.exp, lax.log1p), np.logaddexp, "log(exp(x) + exp(y)), without overflow.", INEXACT)
+logaddexp2 = binary(
+    "logaddexp2", _logaddexp(_exp2, _log2p), np.logaddexp2, "log2(2**x + 2**y), without overflow.", INEXACT)
+
+
+def _hypot(x, y):
+    real_only("hypot", _kind(x), x)
+    x, y = lax.abs(x), lax.abs(y)
+    high, low = lax.max(x, y), lax.min(x, y)
+    plain = lax.bitwise_or(lax.eq(high, 0), lax.eq(high, math.inf))  # there low / high is NaN
+    r = lax.div(low, lax.select(plain, lax.full(typeof(x).shape, 1, typeof(x).dtype), high))
+    return lax.select(plain, high, lax.mul(high, lax.sqrt(lax.add(lax.mul(r, r), 1))))
+
+
+hypot = binary("hypot", _hypot, np.hypot, "sqrt(x**2 + y**2), without overflow; slope 0 at the origin.", INEXACT,
+               arrays=True)  # fmt: skip
+
+
+def _sinc(x):
+    """sin(pi x) / (pi x); near 0 by its series, of which all derivatives are right there too."""
+    p = lax.mul(x, math.pi)
+    square = lax.mul(p, p)
+    near = lax.lt(lax.abs(p), 0.5)
+    series = lax.mul(square, 1 / math.factorial(17))
+    for k in range(7, 0, -1):
+        series = lax.mul(square, lax.add(series, (-1) ** k / math.factorial(2 * k + 1)))
+    far = lax.select(near, lax.full(typeof(x).shape, 1, typeof(x).dtype), p)
+    return lax.select(near, lax.add(series, 1), lax.div(lax.sin(far), far))
+
+
+sinc = unary("sinc", lambda x: _sinc(as_array("sinc", x)), None, "sin(pi x) / (pi x); 1 at 0.", INEXACT)
+
+# ---- signs and parts ----
+
+
+def _copysign(x, y):
+    size = lax.abs(x)
+    return lax.select(signbit(y), lax.neg(size), size)
+
+
+def _heaviside(x, y):
+    return lax.select(lax.eq(x, 0), y, lax.mul(lax.add(lax.sign(x), 1), 0.5))
+
+
+copysign = binary("copysign", _copysign, np.copysign, "|x| with the sign of y, also of -0.0.", INEXACT, arrays=True)
+heaviside = binary("heaviside", _heaviside, np.heaviside, "0 where x < 0, y where x == 0, 1 where x > 0.", INEXACT,
+                   arrays=True)  # fmt: skip
+
+
+def angle(z, deg: bool = False):
+    """The argument of complex numbers in (-pi, pi], in degrees if `deg`.
+
+    z: any -> float of the same shape; 0 or pi for real numbers.
+    """
+    (z,) = promote_dtypes("angle", z, rule=INEXACT)
+    found = lax.atan2(lax.imag(z), lax.real(z)) if _kind(z) == "c" else lax.atan2(0.0, z)
+    return lax.mul(found, 180 / math.pi) if deg else found
+
+
+def iscomplex(x):
+    """Whether each element has an imaginary part other than 0."""
+    x = as_array("iscomplex", x)
+    return lax.ne(lax.imag(x), 0) if _kind(x) == "c" else lax.full(typeof(x).shape, False, BOOL)
+
+
+def isreal(x):
+    """Whether each element has the imaginary part 0."""
+    x = as_array("isreal", x)
+    return lax.eq(lax.imag(x), 0) if _kind(x) == "c" else lax.full(typeof(x).shape, True, BOOL)
+
+
+def modf(x, /):
+    """(fraction, whole part) of each element, both with its sign.
+
+    x: real -> two floats of the same shape. The fraction of an infinity is 0.
+    """
+    (x,) = promote_dtypes("modf", x, rule=INEXACT)
+    x = as_array("modf", x)
+    real_only("modf", _kind(x), x)
+    whole = lax.select(lax.lt(x, 0), lax.ceil(x), lax.floor(x))
+    fraction = lax.sub(x, whole)
+    return lax.select(lax.is_finite(x), fraction, lax.select(lax.ne(x, x), x, lax.mul(lax.sign(x), 0.0))), whole
+
+
+# ---- exponents ----
+
+
+def _float_format(x):
+    """(integer dtype of the same width, bits of the fraction, bias of the exponent)."""
+    info = dtypes.finfo(dtype_of(x))
+    return np.dtype(f"int{info.bits}"), info.nmant, info.maxexp - 1
+
+
+def _two_to_the(n, like):
+    """2.0**n for integers n that are exponents of normal numbers, put together from bits."""
+    integer, fraction, bias = _float_format(like)
+    bits = lax.shift_left(lax.add(lax.convert_element_type(n, integer), bias), fraction)
+    return lax.bitcast_convert_type(bits, dtype_of(like))
+
+
+def _scaled(x, n):
+    """x * 2**n, in three steps of which each is within the range of exponents."""
+    _, _, bias = _float_format(x)
+    for _ in range(3):
+        step = lax.max(lax.min(n, bias), 1 - bias)
+        x, n = lax.mul(x, _two_to_the(step, x)), lax.sub(n, step)
+    return x
+
+
+def ldexp(x1, x2, /):
+    """x1 * 2**x2.
+
+    x1: real; x2: integers that broadcast with it -> float. Raises TypeError if x2 holds floats.
+    """
+    (x1,) = promote_dtypes("ldexp", x1, rule=INEXACT)
+    x1, x2 = as_array("ldexp", x1), as_array("ldexp", x2)
+    real_only("ldexp", _kind(x1), x1)
+    if _kind(x2) not in "biu":
+        raise TypeError(f"ldexp: the exponents are integers, got {typeof(x2)} at {at()}; use x1 * 2**x2")
+    x1, x2 = promote_shapes("ldexp", x1, lax.convert_element_type(x2, np.dtype(np.int32)))
+    return _scaled(x1, x2)
+
+
+def frexp(x, /):
+    """(m, e) with x = m * 2**e and 0.5 <= |m| < 1; (x, 0) of 0, infinities and NaN.
+
+    x: real -> m a float of the same shape, e int32.
+    """
+    (x,) = promote_dtypes("frexp", x, rule=INEXACT)
+    x = as_array("frexp", x)
+    real_only("frexp", _kind(x), x)
+    integer, fraction, bias = _float_format(x)
+    shape = typeof(x).shape
+    lift = fraction + 2  # makes a subnormal number normal
+    size = lax.abs(x)
+    small = lax.lt(size, float(dtypes.finfo(dtype_of(x)).tiny))
+    normal = lax.select(small, lax.mul(size, 2.0**lift), size)
+    e = lax.shift_right_logical(lax.bitcast_convert_type(normal, integer), fraction)
+    e = lax.sub(lax.convert_element_type(e, np.dtype(np.int32)), bias - 1)
+    e = lax.sub(e, lax.select(small, lax.full(shape, lift, np.int32), lax.full(shape, 0, np.int32)))
+    ordinary = lax.bitwise_and(lax.is_finite(x), lax.ne(x, 0))
+    e = lax.select(ordinary, e, lax.full(shape, 0, np.int32))
+    return lax.select(ordinary, _scaled(x, lax.neg(e)), x), e
