@@ -6,6 +6,7 @@ that a difference in a committed notebook is a difference in a result.
 
 from __future__ import annotations
 
+import os
 import pathlib
 
 import nbclient
@@ -22,7 +23,9 @@ def execute(path, folder=None, timeout=600):
     """The notebook at `path` with fresh outputs; every cell has to succeed. It runs in `folder`, or where it stands."""
     notebook = nbformat.read(path, as_version=4)
     resources = {"metadata": {"path": str(folder or path.parent)}}
-    nbclient.NotebookClient(notebook, timeout=timeout, kernel_name="python3", resources=resources).execute()
+    client = nbclient.NotebookClient(notebook, timeout=timeout, kernel_name="python3", resources=resources)
+    # the library of this checkout, wherever the notebook runs
+    client.execute(env={**os.environ, "PYTHONPATH": str(HERE.parent)})
     return strip(notebook)
 
 

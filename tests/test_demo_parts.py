@@ -1,5 +1,7 @@
 """The pieces of the main job on small problems, and the whole of it, with its table and its picture."""
 
+import os
+import pathlib
 import subprocess
 import sys
 from itertools import pairwise
@@ -87,7 +89,11 @@ def test_a_claim_that_fails_is_kept():
 @pytest.mark.slow
 def test_the_main_job_keeps_its_claims(tmp_path):
     picture = tmp_path / "demo.png"
-    done = subprocess.run([sys.executable, demo.__file__, picture], capture_output=True, text=True, timeout=300)
+    command, env = (
+        [sys.executable, demo.__file__, picture],
+        {**os.environ, "PYTHONPATH": str(pathlib.Path(demo.__file__).parent.parent)},
+    )
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     rows = ("test accuracy", "grad(sum of vmap) == sum of vmap(grad)", "Newton-CG", "gradient descent", "spectrum")
     assert [row for row in rows if row not in done.stdout] == []
