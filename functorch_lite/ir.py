@@ -113,6 +113,22 @@ _PYTHON = {"b": bool, "i": int, "u": int, "f": float, "c": complex}
 
 def literal(value: Any, dtype: np.dtype) -> Lit:
     """The one `Lit` of a Python scalar in a dtype. Raises TypeError or OverflowError where the value does not fit."""
+    quick = (value, type(value), dtype)
+    found = _recent.get(quick)
+    if found is not None:
+        return found
+    made = _literal(value, dtype)
+    if value and type(value) is not complex:  # -0.0 == 0.0, and so do complex numbers with zero parts
+        if len(_recent) > 4096:
+            _recent.clear()
+        _recent[quick] = made
+    return made
+
+
+_recent: dict[Any, Lit] = {}
+
+
+def _literal(value: Any, dtype: np.dtype) -> Lit:
     kind = dtypes.kind(dtype)
     if type(value) is not _PYTHON[kind]:
         value = _converted(value, kind, dtype)

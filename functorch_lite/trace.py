@@ -29,6 +29,7 @@ from functorch_lite.ir import PRIMITIVES, ArrayType, Eqn, Graph, Lit, Primitive,
 
 SCALARS = (bool, int, float, complex)
 _IS_SCALAR = frozenset(SCALARS).__contains__
+_tuple_new, _new = tuple.__new__, object.__new__  # what named tuples and classes do after checks that need no repeating
 
 # ---- where in the user's program ----
 
@@ -73,7 +74,7 @@ def caller() -> Source:
         if frame.f_back is None:
             break
         frame = frame.f_back
-    return Source(frame.f_code, frame.f_lasti)
+    return _tuple_new(Source, (frame.f_code, frame.f_lasti))
 
 
 def at() -> str:
@@ -171,23 +172,27 @@ class Frame:
         params = (("shape", ()), ("value", literal(x, dtype)), ("weak", True))
         return self.record(PRIMITIVES["full"], (), params)[0]
 
-    def literals(self, prim: Primitive, ins: list) -> list:
-        """Replace Python scalars among operands: literals where the primitive takes them, else constants."""
-        where = prim.literals if prim.literals is not None else ()
-        types = self.types
-        dtype = next((types[ins[i]].dtype for i in where if type(ins[i]) is not Scalar), None)
-        for i, a in enumerate(ins):
-            if type(a) is Scalar:
-                if dtype is None or i not in where:
-                    ins[i] = self.scalar(a.value)
-                    if i in where:
-                        dtype = types[ins[i]].dtype
-                else:
-                    try:
-                        ins[i] = literal(a.value, dtype)
-                    except (TypeError, OverflowError) as error:
-                        raise type(error)(f"{prim.name}: {error}, at {at()}") from None
-        return ins
+    def literals(self, prim: Primitive, args: Sequence, ins: list, in_types: list) -> None:
+        """Fill in the Python scalars among operands: literals where the primitive takes them, else constants."""
+        where, dtype = prim.literals or (), None
+        for i in where:
+            if in_types[i] is not None:
+                dtype = in_types[i].dtype
+                break
+        for i, x in enumerate(args):
+            if in_types[i] is not None:
+                continue
+            if dtype is None or i not in where:
+                ins[i] = self.scalar(x)
+                in_types[i] = self.types[ins[i]]
+                if i in where:
+                    dtype = in_types[i].dtype
+                continue
+            try:
+                ins[i] = made = literal(x, dtype)
+            except (TypeError, OverflowError) as error:
+                raise type(error)(f"{prim.name}: {error}, at {at()}") from None
+            in_types[i] = made.type
 
     def record(self, prim: Primitive, ins: tuple, params: tuple) -> range:
         """Append one equation; returns the numbers of its results."""
@@ -251,12 +256,6 @@ class _Snapshot:
             return True
         old = np.asarray(self.array)
         return x.shape == old.shape and x.tobytes() == old.tobytes()
-
-
-class Scalar(NamedTuple):
-    """A Python scalar on its way into an equation."""
-
-    value: Any
 
 
 def leaked(x: Tracer) -> LeakedTracerError:
@@ -431,22 +430,52 @@ def bind(prim: Primitive, *args: Any, **params: Any):
     if not frames:
         return executor.bind(prim, args, params)
     frame = frames[-1]
+    if not frame.open:
+        purge(frames)
+        return bind(prim, *args, **params)
     ins: list[Any] = []
+    in_types: list[Any] = []
     scalars = False
     for x in args:
-        if type(x) is Tracer and x.frame is frame:
+        kind = type(x)
+        if kind is Tracer and x.frame is frame:
             ins.append(x.number)
-        elif _IS_SCALAR(type(x)):
-            ins.append(Scalar(x))
+            in_types.append(x.type)
+        elif _IS_SCALAR(kind):
+            ins.append(None)
+            in_types.append(None)
             scalars = True
         else:
-            ins.append(frame.atom(x))
+            number = frame.atom(x)
+            ins.append(number)
+            in_types.append(frame.types[number])
     if scalars:
-        ins = frame.literals(prim, ins)
-    outs = frame.record(prim, tuple(ins), tuple(params.items()) if params else ())
+        frame.literals(prim, args, ins, in_types)
+    frozen = tuple(params.items()) if params else ()
+    made = infer(prim, tuple(in_types), frozen)
+    types, eqns = frame.types, frame.eqns
+    source = frame.source
+    frame.sources.append(source if source is not None else caller())
     if prim.many:
+        start, k = len(types), len(eqns)
+        types.extend(made)
+        outs = tuple(range(start, len(types)))
+        frame.definition.extend([k] * len(outs))
+        eqns.append(Eqn(prim, tuple(ins), frozen, outs))
         return [Tracer(frame, i) for i in outs]
-    return Tracer(frame, outs[0])
+    number = len(types)
+    types.append(made[0])
+    frame.definition.append(len(eqns))
+    eqns.append(_tuple_new(Eqn, (prim, tuple(ins), frozen, (number,))))
+    result = _new(Tracer)
+    result.frame, result.number, result.type = frame, number, made[0]
+    return result
+
+
+def purge(frames: list[Frame]) -> None:
+    """Drop frames that an interrupted trace left behind."""
+    while frames and not frames[-1].open:
+        pop(frames[-1], len(frames) - 1)
 
 
 class Traced(NamedTuple):
@@ -472,9 +501,8 @@ def trace(
     With `concrete`, Python control flow may look at what follows from captured values and from arguments whose entry
     of `values` is not None. `finish(frame, graph)` runs while the frame is still open.
     """
+    purge(_thread.frames)
     depth = len(_thread.frames)
-    if depth == 0 and tracing:
-        tracing[:] = [f for f in tracing if f.thread != threading.get_ident()]  # an interrupted trace left them
     frame = Frame(transform, name, concrete)
     try:
         push(frame)
@@ -482,7 +510,14 @@ def trace(
             frame.new(t)
         if frame.concrete and values is not None:
             frame.known.update([(i, v) for i, v in enumerate(values) if v is not None])
-        results = fun(*[Tracer(frame, i) for i in range(len(types))])
+        try:
+            results = fun(*[Tracer(frame, i) for i in range(len(types))])
+        except RecursionError:
+            if depth:
+                raise
+            raise RecursionError(
+                f"{transform} of `{name}` recursed too deeply while tracing, started at {frame.started}; a recursion that ends "
+                "by the value of an array never ends in a trace: use `lax.while_loop`, or a static argument") from None
         outs = tuple([frame.atom(x) for x in results])
         captured = list(frame.captured.values())
         graph = _graph_of(frame, len(types), captured, outs, names)

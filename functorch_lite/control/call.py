@@ -15,7 +15,7 @@ from functorch_lite.transforms.common import pick, spread
 
 def _jvp(xs, ts, *, graph, name):
     new, mask = jvp_pass.jvp(graph, tuple([t is not None for t in ts]))
-    outs = call(new, [*xs, *[t for t in ts if t is not None]], name)
+    outs = _derived(new, [*xs, *[t for t in ts if t is not None]], name)
     return outs[: len(mask)], spread(outs[len(mask) :], mask)
 
 
@@ -36,14 +36,14 @@ def _partition(eqn, known, types):
 def _transpose(cts, *xs, graph, name):
     linear = tuple([is_linear(x) for x in xs])
     new, mask = transpose_pass.transpose(graph, linear, tuple([ct is not None for ct in cts]))
-    outs = call(new, [*pick(xs, linear, False), *[ct for ct in cts if ct is not None]], name)
+    outs = _derived(new, [*pick(xs, linear, False), *[ct for ct in cts if ct is not None]], name)
     wanted = iter(spread(outs, mask))
     return [next(wanted) if is_wanted else None for is_wanted in linear]
 
 
 def _vmap(size, xs, batched, *, graph, name, axis_name=None):
     new, mask = vmap_pass.vmap(graph, size, batched, axis_name)
-    return call(new, xs, name), mask
+    return _derived(new, xs, name), mask
 
 
 def _dce(eqn, live):
@@ -72,3 +72,8 @@ call_p = Primitive(
 def call(graph, args, name):
     """Apply `graph` as one equation; returns the list of its results."""
     return bind(call_p, *args, graph=intern(graph), name=name)
+
+
+def _derived(graph, args, name):
+    """Apply a graph that a pass made."""
+    return call(simplify_pass.simplify(graph), args, name)

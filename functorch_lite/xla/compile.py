@@ -29,7 +29,7 @@ class Executable:
         self.graph, self.loaded, self.device = graph, loaded, device
         self.execute = loaded.execute_sharded
         self.handlers = [handler(t, device) for t in graph.out_types]
-        self.weight = 50 + 5 * len(graph.eqns)  # machine code is larger than equations
+        self.weight = 400 + 10 * len(graph.eqns)  # machine code is larger than equations
 
     def __call__(self, buffers: Sequence) -> list:
         return self.execute(buffers).consume_with_handlers(self.handlers)
