@@ -47,8 +47,10 @@ class Plan:
 
     def starts(self, indices):
         """The index vectors by component, as NumPy positions; huge unsigned ones stay out of bounds."""
-        columns = [indices[..., k] for k in range(len(self.index_map))]
-        return [np.minimum(c, np.iinfo(_INTP).max).astype(_INTP) if c.dtype == np.uint64 else c.astype(_INTP) for c in columns]
+        if indices.dtype == np.uint64:
+            indices = np.minimum(indices, np.iinfo(_INTP).max)
+        indices = indices.astype(_INTP, copy=False)
+        return [indices[..., k] for k in range(len(self.index_map))]
 
     def inside(self, starts):
         """Which windows lie inside."""
@@ -65,8 +67,8 @@ class Plan:
         found = dict(zip(self.index_map, starts, strict=True))
         arrays = []
         for a in self.front:
-            start = found.get(a)
-            arrays.append(self.fixed[a] if start is None else np.reshape(start, (*start.shape, *self.pad)) + self.fixed[a])
+            start, fixed = found.get(a), self.fixed[a]
+            arrays.append(fixed if start is None else np.reshape(start, (*start.shape, *self.pad)) + fixed)
         return tuple(arrays)
 
 
@@ -76,7 +78,7 @@ def _along(size, axis, ndim):
 
 def _take_axis(shape, dims, sizes):
     """The axis of a plain `take`: one index component, the whole of all other axes; None if it is anything else."""
-    window, dropped, index_map, batching, _ = dims
+    _, dropped, index_map, batching, _ = dims
     if batching or len(index_map) != 1 or dropped != index_map:
         return None
     a = index_map[0]
@@ -199,8 +201,8 @@ for _prim, _ufunc, _once in [
 def _corner(starts, where, shape, sizes):
     """The slices of a window: dynamic starts are moved inside."""
     given = iter(where)
-    at = [max(0, min(int(next(given)), n - m)) if s is None else s for s, n, m in zip(starts, shape, sizes, strict=True)]
-    return tuple([slice(a, a + n) for a, n in zip(at, sizes, strict=True)])
+    at = [max(0, min(int(next(given)), n - m)) if s is None else s for s, n, m in zip(starts, shape, sizes)]
+    return tuple([slice(a, a + n) for a, n in zip(at, sizes)])
 
 
 @host(p.dynamic_slice_p)

@@ -24,8 +24,10 @@ from functorch_lite import dtypes
 from functorch_lite.ir import Primitive, array_type, literal
 from functorch_lite.prims import elementwise as e
 from functorch_lite.prims import shape as s
-from functorch_lite.prims.linear import is_linear
+from functorch_lite.prims.linear import Deferred, is_linear
 from functorch_lite.prims.shape import zeros_like
+from functorch_lite.prims.slicing import concatenate
+from functorch_lite.prims.slicing import slice as static_slice
 from functorch_lite.trace import at, bind, typeof
 
 I32, I64 = np.dtype(np.int32), np.dtype(np.int64)
@@ -74,11 +76,11 @@ def _check(name, x, indices, dims, window_word, dropped_word):
     if not _distinct(index_map, x.ndim) or set(index_map) & set(batching):
         fail(f"the index vectors point along axes {index_map}, which must differ from each other and from {batching}")
     if len(index_map) != indices.shape[-1]:
-        fail(f"index vectors of {indices.shape[-1]} components cannot point along the {len(index_map)} axes {index_map}")
+        fail(f"index vectors have {indices.shape[-1]} components, but point along the axes {index_map}")
     if len(batching) != len(index_batching) or not _distinct(index_batching, indices.ndim - 1):
         fail(f"operand_batching_dims {batching} and those of the indices {index_batching} must be pairs of axes")
     if any(x.shape[a] != indices.shape[b] for a, b in zip(batching, index_batching, strict=True)):
-        fail(f"the sizes along operand_batching_dims {batching} differ from those along {index_batching} of the indices")
+        fail(f"sizes along operand_batching_dims {batching} differ from those along {index_batching} of the indices")
     n = x.ndim - len(dropped) - len(batching)
     if len(window) != n or not _ascending(window, n + indices.ndim - 1):
         fail(f"{window_word} {window} must be {n} ascending axes below {n + indices.ndim - 1}")
@@ -124,8 +126,15 @@ def _jvp_gather(t, y, x, indices, *, fill, **params):
 
 
 def _transpose_gather(ct, x, indices, *, dims, slice_sizes, mode, fill, unique, ordered):
-    zero = zeros_like(x.type)
-    return scatter_add(zero, indices, ct, dims, _SCATTER_MODE[mode], unique, ordered), None
+    return Deferred(_added, (indices, ct, dims, _SCATTER_MODE[mode], unique, ordered)), None
+
+
+def _added(parts, type_, total):
+    """The cotangents of many gathers of one array are added into one buffer."""
+    total = zeros_like(type_) if total is None else total
+    for part in parts:
+        total = scatter_add(total, *part)
+    return total
 
 
 _SCATTER_MODE = {"fill": "drop", "clip": "clip", "promise": "promise"}
@@ -226,17 +235,13 @@ def _winners(x, indices, updates, rest):
     """Which update is the one that remains at each position, by number from 1 (0: none), and a mask of the updates."""
     type_, n = updates.type, updates.type.size
     dtype = I32 if n < 2**31 - 1 else I64
-    numbers = e.add(s.reshape(s.iota((n,), dtype, 0), type_.shape), 1)
+    numbers = e.add(s.reshape(s.iota(dtype, (n,), 0), type_.shape), 1)
     winner = scatter(s.full(x.shape, 0, dtype), indices, numbers, *rest)
     return winner, e.eq(_gathered(winner, indices, updates, *rest), numbers)
 
 
 def _zeros(x):
     return zeros_like(typeof(x))
-
-
-def _masked(mask, x):
-    return e.select(mask, x, _zeros(x))
 
 
 def _jvp_set(ts, y, x, indices, updates, *, dims, mode, unique, ordered):
@@ -248,8 +253,8 @@ def _jvp_set(ts, y, x, indices, updates, *, dims, mode, unique, ordered):
     if unique:
         return scatter(_zeros(x) if tx is None else tx, indices, tu, *rest)
     winner, won = _winners(x, indices, updates, rest)
-    below = _zeros(x) if tx is None else _masked(e.eq(winner, s.full(x.shape, 0, winner.dtype)), tx)
-    return scatter_add(below, indices, _masked(won, tu), *rest)
+    below = _zeros(x) if tx is None else e.select(e.eq(winner, 0), tx, 0)
+    return scatter_add(below, indices, e.select(won, tu, 0), *rest)
 
 
 def _transpose_set(ct, x, indices, updates, *, dims, mode, unique, ordered):
@@ -258,7 +263,7 @@ def _transpose_set(ct, x, indices, updates, *, dims, mode, unique, ordered):
     if is_linear(updates):
         cu = _gathered(ct, indices, updates, *rest)
         if not unique:
-            cu = _masked(_winners(x, indices, updates, rest)[1], cu)
+            cu = e.select(_winners(x, indices, updates, rest)[1], cu, 0)
     return scatter(ct, indices, zeros_like(updates.type), *rest) if is_linear(x) else None, None, cu
 
 
@@ -287,14 +292,14 @@ def _jvp_mul(ts, y, x, indices, updates, *, dims, mode, unique, ordered):
 
 
 def _other_factors(x, indices, updates, rest):
-    """Per update, the product of the other updates at its position; by counting zeros, so that nothing is divided by 0."""
+    """Per update, the product of the others at its position; zeros are counted, so that nothing is divided by 0."""
     ones = s.full(x.shape, 1, x.dtype)
-    zero = e.eq(updates, _zeros(updates))
+    zero = e.eq(updates, 0)
     count = _gathered(scatter_add(_zeros(x), indices, e.convert(zero, x.dtype), *rest), indices, updates, *rest)
-    nonzero = e.select(zero, s.full(updates.shape, 1, updates.dtype), updates)
+    nonzero = e.select(zero, 1, updates)
     product = _gathered(scatter_mul(ones, indices, nonzero, *rest), indices, updates, *rest)
     only = e.eq(count, e.convert(zero, x.dtype))  # no zero among the others
-    return _masked(only, e.div(product, nonzero))
+    return e.select(only, e.div(product, nonzero), 0)
 
 
 def _transpose_mul(ct, x, indices, updates, *, dims, mode, unique, ordered):
@@ -302,7 +307,7 @@ def _transpose_mul(ct, x, indices, updates, *, dims, mode, unique, ordered):
     if is_linear(x):
         return scatter_mul(ct, indices, updates, *rest), None, None
     if not unique:
-        raise TypeError("`scatter_mul` is linear in its updates only where no index occurs twice; say unique_indices=True")
+        raise TypeError("`scatter_mul` is linear in its updates only if no index occurs twice; say unique_indices=True")
     return None, None, _gathered(e.mul(ct, x), indices, updates, *rest)
 
 
@@ -353,7 +358,7 @@ def _binder(prim, doc):
         return bind(prim, x, indices, updates, dims=tuple(dims), mode=mode, unique=unique, ordered=ordered)
 
     op.__name__ = op.__qualname__ = prim.name
-    op.__doc__ = f"{doc}\n\n    dims: five tuples of axes (see the module); mode: \"drop\", \"clip\" or \"promise\".\n    "
+    op.__doc__ = f"{doc}\n\n    dims: five tuples of axes (see the module); mode: 'drop', 'clip' or 'promise'.\n    "
     return op
 
 
@@ -367,19 +372,24 @@ scatter_max = _binder(scatter_max_p, "The maximum of `x` and the `updates` where
 # ---- slices with dynamic starts: operand, (update,) then one scalar per None in `starts` ----
 
 
-def _infer_starts(name, x, sizes, starts, where):
+def _check_window(name, x, starts, sizes):
     if len(starts) != x.ndim or len(sizes) != x.ndim:
-        raise ValueError(f"{name}: got {len(starts)} start indices and {len(sizes)} sizes for {x}, at {at()}; give one per axis")
+        raise ValueError(
+            f"{name}: got {len(starts)} start indices and {len(sizes)} sizes for {x}, at {at()}; give one per axis")
     if any(not 0 <= n <= size for n, size in zip(sizes, x.shape, strict=True)):
         raise ValueError(f"{name}: a slice of sizes {sizes} does not fit into {x}, at {at()}; make it smaller")
-    bad = [t for t in where if t.ndim or dtypes.kind(t.dtype) not in "iu"]
-    if bad:
-        raise TypeError(f"{name}: start indices are integers without axes, got {bad[0]} at {at()}; convert them")
+
+
+def _check_starts(name, x, starts, sizes, where):
+    _check_window(name, x, starts, sizes)
+    for t in where:
+        if t.ndim or dtypes.kind(t.dtype) not in "iu":
+            raise TypeError(f"{name}: start indices are integers without axes, got {t} at {at()}; convert them")
     assert len(where) == starts.count(None), (where, starts)
 
 
 def _infer_slice(x, *where, starts, sizes):
-    _infer_starts("dynamic_slice", x, sizes, starts, where)
+    _check_starts("dynamic_slice", x, starts, sizes, where)
     return array_type(sizes, x.dtype)
 
 
@@ -408,11 +418,28 @@ def _start_vectors(size, where, batched, starts):
             continue
         w = e.convert(next(given), dtype)
         columns.append(s.reshape(w, (size, 1)) if next(flags) else s.broadcast(w, (size, 1), ()))
-    return columns[0] if len(columns) == 1 else s.concatenate(columns, 1), axes
+    return columns[0] if len(columns) == 1 else concatenate(columns, 1), axes
 
 
 def _ignored(where):
     return [None] * len(where)
+
+
+def _slice(x, where, starts, sizes):
+    if None in starts:
+        return bind(dynamic_slice_p, x, *where, starts=starts, sizes=sizes)
+    return static_slice(x, starts, [a + n for a, n in zip(starts, sizes, strict=True)])
+
+
+def _updated(parts, type_, total):
+    """The cotangents of many slices of one array are added into one buffer."""
+    for ct, where, starts in parts:
+        if total is None:
+            total = zeros_like(type_)
+        else:
+            ct = e.add(_slice(total, where, starts, ct.shape), ct)
+        total = bind(dynamic_update_slice_p, total, ct, *where, starts=starts)
+    return total
 
 
 dynamic_slice_p = Primitive(
@@ -420,22 +447,20 @@ dynamic_slice_p = Primitive(
     params=("starts", "sizes"),
     infer=_infer_slice,
     jvp=lambda ts, y, x, *where, **params: bind(dynamic_slice_p, ts[0], *where, **params),
-    transpose=lambda ct, x, *where, starts, sizes: (
-        bind(dynamic_update_slice_p, zeros_like(x.type), ct, *where, starts=starts), *_ignored(where)),
+    transpose=lambda ct, x, *where, starts, sizes: (Deferred(_updated, (ct, where, starts)), *_ignored(where)),
     vmap=_vmap_slice,
     simplify=lambda x, *where, starts, sizes: x if x.shape == sizes else None,
     weak=(0,),
 )
 
 
-def _split_starts(x, starts, sizes):
+def _split_starts(name, x, starts, sizes):
     """Starts as a parameter, clamped where they are Python integers, and the others as operands."""
+    _check_window(name, x, starts, sizes)
     fixed, where = [], []
-    for k, start in enumerate(starts):
-        if isinstance(start, (int, np.integer)) and k < len(x.shape) and k < len(sizes):
-            fixed.append(max(0, min(int(start), x.shape[k] - sizes[k])))
-        elif k < min(len(x.shape), len(sizes)) and x.shape[k] == sizes[k]:
-            fixed.append(0)
+    for start, n, size in zip(starts, x.shape, sizes, strict=True):
+        if isinstance(start, (int, np.integer)):
+            fixed.append(max(0, min(int(start), n - size)))
         else:
             fixed.append(None)
             where.append(start)
@@ -443,16 +468,16 @@ def _split_starts(x, starts, sizes):
 
 
 def dynamic_slice(x, starts, sizes):
-    """The slice of `x` of these sizes that begins at `starts`, one integer per axis, moved inside where it sticks out."""
+    """The slice of `x` of these sizes that begins at `starts`, one per axis, moved inside where it sticks out."""
     sizes = tuple(sizes)
-    fixed, where = _split_starts(typeof(x), starts, sizes)
-    return bind(dynamic_slice_p, x, *where, starts=fixed, sizes=sizes)
+    fixed, where = _split_starts("dynamic_slice", typeof(x), starts, sizes)
+    return _slice(x, where, fixed, sizes)
 
 
 def _infer_update(x, update, *where, starts):
     if x.dtype != update.dtype:
         raise TypeError(f"dynamic_update_slice: dtypes differ, {x} and {update}, at {at()}; convert one of them")
-    _infer_starts("dynamic_update_slice", x, update.shape, starts, where)
+    _check_starts("dynamic_update_slice", x, starts, update.shape, where)
     return array_type(x.shape, x.dtype)
 
 
@@ -463,7 +488,7 @@ def _jvp_update(ts, y, x, update, *where, starts):
 
 def _transpose_update(ct, x, update, *where, starts):
     cx = bind(dynamic_update_slice_p, ct, zeros_like(update.type), *where, starts=starts) if is_linear(x) else None
-    cu = bind(dynamic_slice_p, ct, *where, starts=starts, sizes=update.shape) if is_linear(update) else None
+    cu = _slice(ct, where, starts, update.shape) if is_linear(update) else None
     return cx, cu, *_ignored(where)
 
 
@@ -493,5 +518,5 @@ dynamic_update_slice_p = Primitive(
 
 def dynamic_update_slice(x, update, starts):
     """`x` with the slice that begins at `starts` replaced by `update`, moved inside where it sticks out."""
-    fixed, where = _split_starts(typeof(x), starts, typeof(update).shape)
+    fixed, where = _split_starts("dynamic_update_slice", typeof(x), starts, typeof(update).shape)
     return bind(dynamic_update_slice_p, x, update, *where, starts=fixed)
