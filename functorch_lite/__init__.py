@@ -6,3 +6,21 @@ import warnings
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # before the first import of jaxlib, which reads it
 # Compiled code does not warn of overflow and division by zero, so eager code does not either.
 warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"functorch_lite\.")
+
+from functorch_lite import dtypes, errors, tree, tree_util
+from functorch_lite import host as _host  # registers the NumPy executor
+from functorch_lite.api.caches import cache_sizes, clear_caches
+from functorch_lite.api.devices import device_get, device_put, devices
+from functorch_lite.api.forward import jvp, linearize
+from functorch_lite.api.inspect import ShapeDtypeStruct, eval_shape, make_graph, make_jaxpr
+from functorch_lite.api.jacobians import hessian, hvp, jacfwd, jacobian, jacrev
+from functorch_lite.api.jit import jit
+from functorch_lite.api.reverse import grad, linear_transpose, value_and_grad, vjp
+from functorch_lite.api.vmap import vmap
+from functorch_lite.array import Array
+from functorch_lite.config import config, disable_jit
+from functorch_lite.dtypes import float0
+from functorch_lite.errors import ConcretizationError, LeakedTracerError
+from functorch_lite.tree import register_dataclass, register_pytree_node
+
+__version__ = "0.1.0"

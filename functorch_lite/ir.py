@@ -229,6 +229,12 @@ def _frozen(prim: Primitive, name: str, value: Any) -> None:
                 f"{prim.name}: parameter `{name}` holds a {type(v).__name__}; use Python ints, strings, dtypes and tuples")
 
 
+def check_params(prim: Primitive, params: tuple) -> None:
+    """Raise TypeError for parameters that are no values."""
+    for name, value in params:
+        _frozen(prim, name, value)
+
+
 class Token:
     """Base of objects that a parameter may hold by identity; a graph that holds one is *open* (never cached)."""
 
@@ -240,8 +246,7 @@ def infer(prim: Primitive, in_types: tuple[ArrayType, ...], params: tuple) -> tu
     """The types of the results. What is common to all rules is added here: weakness, and the axes of `vary`."""
     if tuple(name for name, _ in params) != prim.params:
         raise TypeError(f"{prim.name} takes the parameters {prim.params}, got {tuple(name for name, _ in params)}")
-    for name, value in params:
-        _frozen(prim, name, value)
+    check_params(prim, params)
     made = prim.infer(*in_types, **dict(params))
     outs = tuple(made) if prim.many else (made,)
     if prim.many or prim.weak == ():

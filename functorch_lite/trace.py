@@ -25,7 +25,7 @@ from functorch_lite.errors import (
     TracerBoolConversionError,
     TracerIntegerConversionError,
 )
-from functorch_lite.ir import PRIMITIVES, ArrayType, Eqn, Graph, Lit, Primitive, array_type, compact, infer, literal
+from functorch_lite.ir import PRIMITIVES, ArrayType, Eqn, Graph, Lit, Primitive, array_type, check_params, compact, infer, literal
 
 SCALARS = (bool, int, float, complex)
 _IS_SCALAR = frozenset(SCALARS).__contains__
@@ -452,7 +452,11 @@ def bind(prim: Primitive, *args: Any, **params: Any):
     if scalars:
         frame.literals(prim, args, ins, in_types)
     frozen = tuple(params.items()) if params else ()
-    made = infer(prim, tuple(in_types), frozen)
+    try:
+        made = infer(prim, tuple(in_types), frozen)
+    except TypeError:
+        check_params(prim, frozen)
+        raise
     types, eqns = frame.types, frame.eqns
     source = frame.source
     frame.sources.append(source if source is not None else caller())
@@ -512,8 +516,8 @@ def trace(
             frame.known.update([(i, v) for i, v in enumerate(values) if v is not None])
         try:
             results = fun(*[Tracer(frame, i) for i in range(len(types))])
-        except RecursionError:
-            if depth:
+        except RecursionError as error:
+            if depth or "maximum recursion depth" not in str(error):
                 raise
             raise RecursionError(
                 f"{transform} of `{name}` recursed too deeply while tracing, started at {frame.started}; a recursion that ends "

@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import operator
 import threading
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
@@ -34,6 +35,9 @@ _new = object.__new__
 _flatten = tree.registry.flatten
 _type_of = operator.attrgetter("aval")
 _LEAF, _NO_TREE = tree.structure(0), tree.structure(())
+
+
+jitted_functions: weakref.WeakSet = weakref.WeakSet()  # all that are alive, for the sizes of their caches
 
 
 class Entry(NamedTuple):
@@ -159,6 +163,7 @@ class Jitted:
         self.special = statics.any or bool(statics.donated[0] or statics.donated[1])
         self.lock = threading.Lock()
         self.__wrapped__ = fun
+        jitted_functions.add(self)
         for attribute in ("__name__", "__qualname__", "__doc__", "__module__", "__annotations__"):
             if hasattr(fun, attribute):
                 setattr(self, attribute, getattr(fun, attribute))

@@ -54,7 +54,6 @@ def rewrite(fun: Callable) -> Callable:
                 _weights[name] -= _weight(old)
         return made
 
-    wrapped.cache_clear = lambda: (_weights.__setitem__(name, 0), cache.clear())
     return wrapped
 
 
@@ -67,6 +66,14 @@ def _weight(made) -> int:
 def cache_sizes() -> dict[str, tuple[int, int]]:
     """Per pass: (entries, equations held)."""
     return {name: (len(cache), _weights[name]) for name, cache in _caches.items()}
+
+
+def clear_caches() -> None:
+    """Forget the results of all passes."""
+    with _lock:
+        for name, cache in _caches.items():
+            cache.clear()
+            _weights[name] = 0
 
 
 def pick(items: Iterable, mask: Iterable[bool], want: bool = True) -> tuple:
