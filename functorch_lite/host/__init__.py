@@ -5,4 +5,14 @@ that what depends on dtypes and axes is decided once. It returns one array, or a
 results; it never writes to its operands.
 """
 
-from functorch_lite.host import contract, control, elementwise, execute, index, shape, slicing  # noqa: F401  they register themselves
+from functorch_lite.host import (  # noqa: F401  they register themselves
+    contract,
+    control,
+    cumulative,
+    elementwise,
+    execute,
+    index,
+    reduce,
+    shape,
+    slicing,
+)

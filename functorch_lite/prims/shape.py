@@ -213,8 +213,12 @@ def rev(x, axes):
 # ---- sums: the transpose of broadcast, so they share a file ----
 
 
-def _infer_reduce(name):
+def infer_reduce(name, admits):
+    """The type rule of reductions of the kinds of dtype in `admits`."""
+
     def infer(x, *, axes):
+        if dtypes.kind(x.dtype) not in admits:
+            raise TypeError(f"{name}: does not take {dtypes.short(x.dtype)} ({x}), at {at()}; convert it")
         if len(set(axes)) != len(axes) or not all(0 <= a < x.ndim for a in axes):
             raise ValueError(f"{name}: axes {axes} are not axes of {x}, at {at()}")
         return array_type(tuple([n for i, n in enumerate(x.shape) if i not in axes]), x.dtype)
@@ -222,16 +226,19 @@ def _infer_reduce(name):
     return infer
 
 
-def _kept(ndim, axes):
+def kept(ndim, axes):
+    """The axes that a reduction over `axes` leaves."""
     return tuple([i for i in range(ndim) if i not in axes])
 
 
 def _simplify_sum(x, *, axes):
     if not axes:
         return x
+    if all(x.shape[a] == 1 for a in axes):
+        return reshape_p, (x,), {"shape": tuple([x.shape[a] for a in kept(x.ndim, axes)])}
     inner = x.made_by(reduce_sum_p)
     if inner and dtypes.is_integer(x.dtype):  # a float of 16 bits rounds once more where there are two sums
-        left = _kept(x.operands()[0].ndim, inner["axes"])
+        left = kept(x.operands()[0].ndim, inner["axes"])
         return reduce_sum_p, x.operands(), {"axes": tuple(sorted([*inner["axes"], *[left[a] for a in axes]]))}
     return None
 
@@ -239,9 +246,9 @@ def _simplify_sum(x, *, axes):
 reduce_sum_p = Primitive(
     "reduce_sum",
     params=("axes",),
-    infer=_infer_reduce("reduce_sum"),
+    infer=infer_reduce("reduce_sum", "iufc"),
     jvp=(lambda t, y, x, *, axes: reduce_sum(t, axes),),
-    transpose=lambda ct, x, *, axes: (broadcast(ct, x.shape, _kept(x.ndim, axes)),),
+    transpose=lambda ct, x, *, axes: (broadcast(ct, x.shape, kept(x.ndim, axes)),),
     vmap=lambda size, xs, batched, *, axes: reduce_sum(xs[0], tuple([a + 1 for a in axes])),
     simplify=_simplify_sum,
 )

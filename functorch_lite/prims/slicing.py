@@ -99,7 +99,7 @@ def _transpose_pad(ct, x, value, *, config):
     of_x = _cut(ct, config) if is_linear(x) else None
     if not is_linear(value):
         return of_x, None
-    outside = e.select(_inside(typeof(x).shape, config), full(ct.shape, 0, ct.dtype), ct)
+    outside = e.select(_inside(typeof(x).shape, config), 0, ct)
     return of_x, reduce_sum(outside, range(ct.ndim))
 
 

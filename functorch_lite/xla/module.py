@@ -107,7 +107,7 @@ class Dialect:
         elif kind == "b":
             attribute = ir.BoolAttr.get(value)
         else:
-            attribute = ir.IntegerAttr.get(element, value)
+            attribute = ir.IntegerAttr.get(element, value - 2**64 if value >= 2**63 else value)  # the same bits
         return {"value": ir.DenseElementsAttr.get_splat(self.type[array_type(shape, dtype)], attribute)}
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from functorch_lite import dtypes
 from functorch_lite.ir import array_type
 from functorch_lite.prims import shape as p
 from functorch_lite.xla.module import lowering
@@ -40,6 +43,16 @@ def _rev(low, xs, in_types, out_types, *, axes):
     return low.op("reverse", out_types[0], xs, attributes)
 
 
+def summing(dtype: np.dtype) -> np.dtype:
+    """The dtype in which sums and products are formed: narrow floats in float32, rounded once at the end."""
+    return np.dtype(np.float32) if dtypes.is_float(dtype) and dtype.itemsize < 4 else dtype
+
+
+def converted(low, x, type_, dtype):
+    """`x` of this type in another dtype."""
+    return x if type_.dtype == dtype else low.op("convert", array_type(type_.shape, dtype), [x])
+
+
 def reduce(low, x, in_type, out_type, axes, combine: str, start):
     """Combine all elements along axes by one operation."""
     element = array_type((), in_type.dtype)
@@ -49,6 +62,14 @@ def reduce(low, x, in_type, out_type, axes, combine: str, start):
     return op.result
 
 
+def reduce_wide(low, x, in_type, out_type, axes, combine: str, start):
+    """The same in the dtype `summing`."""
+    wide = summing(in_type.dtype)
+    x = converted(low, x, in_type, wide)
+    made = reduce(low, x, array_type(in_type.shape, wide), array_type(out_type.shape, wide), axes, combine, start)
+    return converted(low, made, array_type(out_type.shape, wide), out_type.dtype)
+
+
 @lowering(p.reduce_sum_p)
 def _reduce_sum(low, xs, in_types, out_types, *, axes):
-    return reduce(low, xs[0], in_types[0], out_types[0], axes, "add", 0)
+    return reduce_wide(low, xs[0], in_types[0], out_types[0], axes, "add", 0)
