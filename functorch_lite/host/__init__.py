@@ -6,6 +6,7 @@ results; it never writes to its operands.
 """
 
 from functorch_lite.host import (  # noqa: F401  they register themselves
+    bits,
     contract,
     control,
     cumulative,
@@ -13,6 +14,8 @@ from functorch_lite.host import (  # noqa: F401  they register themselves
     execute,
     index,
     reduce,
+    select,
     shape,
     slicing,
+    special,
 )

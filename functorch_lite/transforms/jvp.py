@@ -39,7 +39,8 @@ def jvp(graph: Graph, active: tuple[bool, ...]) -> tuple[Graph, tuple[bool, ...]
                 for rule, t in zip(prim.jvp, ts, strict=True):
                     if rule is not None and t is not None:
                         part = rule(t, y, *xs, **params)
-                        total = part if total is None else add(total, part)
+                        if part is not None:
+                            total = part if total is None else add(total, part)
             if total is not None:
                 tangents[eqn.outs[0]] = total
         mask.extend([o in tangents for o in graph.outs])

@@ -130,10 +130,11 @@ class Lowering:
     # -- what rules use --
 
     def op(self, name: str, out_types, operands: Sequence, attributes: dict | None = None, regions: int = 0):
-        """One StableHLO operation: its result where `out_types` is one type, else the list of results."""
+        """One operation, of StableHLO or of the dialect named: its result where `out_types` is one type, else a list."""
         one = type(out_types) is ArrayType
         types = [self.d.type[out_types]] if one else [self.d.type[t] for t in out_types]
-        made = _create(f"stablehlo.{name}", types, operands, attributes or {}, regions=regions, loc=self.loc)
+        name = name if "." in name else f"stablehlo.{name}"
+        made = _create(name, types, operands, attributes or {}, regions=regions, loc=self.loc)
         if regions:
             return made
         return made.result if one else list(made.results)

@@ -1,12 +1,15 @@
 """Lowerings to StableHLO: one function per primitive, in files that mirror `prims` and `control`."""
 
 from functorch_lite.xla.lower import (  # noqa: F401  they register themselves
+    bits,
     contract,
     control,
     cumulative,
     elementwise,
     index,
     reduce,
+    select,
     shape,
     slicing,
+    special,
 )
