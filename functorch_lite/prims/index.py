@@ -121,8 +121,9 @@ def _infer_gather(x, indices, *, dims, slice_sizes, mode, fill, unique, ordered)
     return array_type(placed(sizes, indices.shape[:-1], dims[0]), x.dtype)
 
 
-def _jvp_gather(t, y, x, indices, *, fill, **params):
-    return bind(gather_p, t, indices, fill=fill and literal(0, fill.dtype), **params)
+def _jvp_gather(t, y, x, indices, **params):
+    fill = params["fill"]
+    return bind(gather_p, t, indices, **{**params, "fill": fill and literal(0, fill.dtype)})
 
 
 def _transpose_gather(ct, x, indices, *, dims, slice_sizes, mode, fill, unique, ordered):
@@ -325,13 +326,12 @@ def _jvp_extreme(ts, y, x, indices, updates, *, dims, mode, unique, ordered):
 
 
 def _record(name, jvp, transpose=None, admits="biufc"):
-    def vmap(size, xs, batched, *, dims, unique, ordered, **params):
+    def vmap(size, xs, batched, **params):
         x, indices, updates = [
             v if b or k == 1 else s.batch(v, size) for k, (v, b) in enumerate(zip(xs, batched, strict=True))]
         if size == 0:
             return x
-        return bind(prim, x, indices, updates, dims=_batched_dims(dims, True, batched[1]), unique=unique,
-                    ordered=ordered, **params)  # fmt: skip
+        return bind(prim, x, indices, updates, **{**params, "dims": _batched_dims(params["dims"], True, batched[1])})
 
     prim = Primitive(
         name,
