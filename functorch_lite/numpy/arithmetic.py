@@ -180,9 +180,7 @@ def _power(x1, x2):
         (x1,) = promote_dtypes("power", x1, rule=NUMBER)
         return _integer_power(x1, x2)
     x1, x2 = promote("power", NUMBER, x1, x2)
-    if _kind(x1, x2) in "iu":
-        return _powers_of_integers(*filled(x1, x2))
-    return lax.pow(x1, x2)
+    return lax.pow(x1, x2) if type(x1) not in PYTHON or type(x2) not in PYTHON else lax.pow(*filled(x1, x2))
 
 
 def _integer_power(x, n: int):
@@ -191,21 +189,7 @@ def _integer_power(x, n: int):
             f"power: integers have no negative powers, got {typeof(x)} to the power {n} at {at()}; convert to floats")
     if n in (0, 1):
         return x if n else lax.full(typeof(x).shape, 1, typeof(x).dtype)
-    return lax.mul(x, x) if n == 2 else lax.integer_pow(x, n)
-
-
-def _powers_of_integers(x, y):
-    """Square and multiply, as often as the largest exponent has bits; a negative exponent gives what 0 gives: 1."""
-    shape, dtype = typeof(x).shape, typeof(x).dtype
-    axes = tuple(range(len(shape)))
-
-    def step(state):
-        result, base, n = state
-        odd = lax.ne(lax.bitwise_and(n, 1), 0)
-        return (lax.select(odd, lax.mul(result, base), result), lax.mul(base, base), lax.shift_right_logical(n, 1))
-
-    start = (lax.full(shape, 1, dtype), x, lax.max(y, 0))
-    return lax.while_loop(lambda state: lax.reduce_or(lax.ne(state[2], 0), axes), step, start)[0]
+    return lax.square(x) if n == 2 else lax.integer_pow(x, n)
 
 
 float_power = binary("float_power", lax.pow, None, "x to the power y, as floats.", INEXACT)
@@ -223,12 +207,11 @@ def _logaddexp(exp, log1p):
 
 
 _LN2 = math.log(2)
-_exp2 = lambda x: lax.exp(lax.mul(x, _LN2))
 _log2p = lambda x: lax.div(lax.log1p(x), _LN2)
 logaddexp = binary(
     "logaddexp", _logaddexp(lax.exp, lax.log1p), np.logaddexp, "log(exp(x) + exp(y)), without overflow.", INEXACT)
 logaddexp2 = binary(
-    "logaddexp2", _logaddexp(_exp2, _log2p), np.logaddexp2, "log2(2**x + 2**y), without overflow.", INEXACT)
+    "logaddexp2", _logaddexp(lax.exp2, _log2p), np.logaddexp2, "log2(2**x + 2**y), without overflow.", INEXACT)
 
 
 def _hypot(x, y):
@@ -326,11 +309,22 @@ def _two_to_the(n, like):
     return lax.bitcast_convert_type(bits, dtype_of(like))
 
 
+def _exponent(x, integer, fraction, bias):
+    """The exponent of each normal number, from its bits."""
+    bits = lax.bitcast_convert_type(lax.abs(x), integer)
+    return lax.sub(lax.convert_element_type(lax.shift_right_logical(bits, fraction), np.dtype(np.int32)), bias)
+
+
 def _scaled(x, n):
-    """x * 2**n, in three steps of which each is within the range of exponents."""
-    _, _, bias = _float_format(x)
-    for _ in range(3):
-        step = lax.max(lax.min(n, bias), 1 - bias)
+    """x * 2**n, in three steps of which none leaves the range of exponents before the last.
+
+    The steps depend on x, so that a compiler may not multiply the powers of two with one another first.
+    """
+    integer, fraction, bias = _float_format(x)
+    e = _exponent(x, integer, fraction, bias)
+    left = lax.max(lax.min(n, lax.sub(bias, e)), lax.sub(1 - bias, e))
+    for part in (left, None, None):
+        step = lax.max(lax.min(n if part is None else part, bias), 1 - bias)
         x, n = lax.mul(x, _two_to_the(step, x)), lax.sub(n, step)
     return x
 
@@ -358,14 +352,12 @@ def frexp(x, /):
     x = as_array("frexp", x)
     real_only("frexp", _kind(x), x)
     integer, fraction, bias = _float_format(x)
-    shape = typeof(x).shape
     lift = fraction + 2  # makes a subnormal number normal
     size = lax.abs(x)
     small = lax.lt(size, float(dtypes.finfo(dtype_of(x)).tiny))
     normal = lax.select(small, lax.mul(size, 2.0**lift), size)
-    e = lax.shift_right_logical(lax.bitcast_convert_type(normal, integer), fraction)
-    e = lax.sub(lax.convert_element_type(e, np.dtype(np.int32)), bias - 1)
-    e = lax.sub(e, lax.select(small, lax.full(shape, lift, np.int32), lax.full(shape, 0, np.int32)))
+    e = lax.add(_exponent(normal, integer, fraction, bias), 1)
+    e = lax.select(small, lax.sub(e, lift), e)
     ordinary = lax.bitwise_and(lax.is_finite(x), lax.ne(x, 0))
-    e = lax.select(ordinary, e, lax.full(shape, 0, np.int32))
+    e = lax.select(ordinary, e, 0)
     return lax.select(ordinary, _scaled(x, lax.neg(e)), x), e

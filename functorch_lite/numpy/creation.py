@@ -227,7 +227,12 @@ def geomspace(start, stop, num=50, endpoint=True, dtype=None, axis=0):
     grown = lax.exp(linspace(lax.mul(ratio, 0.0), ratio, num, endpoint, axis=axis))
     t = typeof(grown)
     axis = canonical_axis("geomspace", axis, t.ndim)
-    made = lax.mul(grown, lax.broadcast_in_dim(start, t.shape, tuple([i for i in range(t.ndim) if i != axis])))
+    others = tuple([i for i in range(t.ndim) if i != axis])
+    first, last = [lax.broadcast_in_dim(x, t.shape, others) for x in (start, stop)]
+    made = lax.mul(grown, first)
+    if endpoint and t.shape[axis] > 1:
+        end = lax.eq(lax.broadcasted_iota(np.dtype(np.int32), t.shape, axis), t.shape[axis] - 1)
+        made = lax.select(end, last, made)
     return made if dtype is None else convert("geomspace", made, user_dtype("geomspace", dtype))
 
 

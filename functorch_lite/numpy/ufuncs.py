@@ -53,7 +53,7 @@ arcsinh = unary("arcsinh", lax.asinh, np.arcsinh, "The inverse hyperbolic sine o
 arccosh = unary("arccosh", lax.acosh, np.arccosh, "The inverse hyperbolic cosine of each element.", INEXACT)
 arctanh = unary("arctanh", lax.atanh, np.arctanh, "The inverse hyperbolic tangent of each element.", INEXACT)
 exp = unary("exp", lax.exp, np.exp, "e to the power of each element.", INEXACT)
-exp2 = unary("exp2", lambda x: lax.exp(lax.mul(x, math.log(2))), np.exp2, "2 to the power of each element.", INEXACT)
+exp2 = unary("exp2", lax.exp2, np.exp2, "2 to the power of each element.", INEXACT)
 expm1 = unary("expm1", lax.expm1, np.expm1, "exp(x) - 1 of each element, exact near 0.", INEXACT)
 log = unary("log", lax.log, np.log, "The natural logarithm of each element.", INEXACT)
 log1p = unary("log1p", lax.log1p, np.log1p, "log(1 + x) of each element, exact near 0.", INEXACT)
@@ -83,10 +83,6 @@ def _abs(x):
     return lax.abs(x) if _kind(x) in "ifc" else x
 
 
-def _square(x):
-    return lax.mul(x, x)
-
-
 def _integers_stay(rounding):
     return lambda x: x if _kind(x) in "biu" else rounding(x)
 
@@ -95,22 +91,18 @@ def _trunc(x):
     return lax.select(lax.lt(x, 0), lax.ceil(x), lax.floor(x))
 
 
-def _invert(x):
-    return lax.bitwise_not(x)
-
-
 absolute = unary("absolute", _abs, np.absolute, "The absolute value, or the modulus of complex numbers; slope 0 at 0.")
 abs = absolute
 negative = unary("negative", lax.neg, np.negative, "-x of each element.")
 positive = unary("positive", lambda x: as_array("positive", x), np.positive, "The elements unchanged.")
 sign = unary("sign", lax.sign, np.sign, "-1, 0 or 1 by the sign of each element; x / |x| of complex numbers.")
-square = unary("square", _square, np.square, "x * x of each element.", NUMBER)
+square = unary("square", lax.square, np.square, "x * x of each element.", NUMBER)
 floor = unary("floor", _integers_stay(lax.floor), np.floor, "The largest integer not above each element.")
 ceil = unary("ceil", _integers_stay(lax.ceil), np.ceil, "The smallest integer not below each element.")
 trunc = unary("trunc", _integers_stay(_trunc), np.trunc, "Each element without its fraction.")
 conjugate = unary("conjugate", lambda x: lax.conj(x) if _kind(x) == "c" else as_array("conjugate", x), np.conjugate,
                   "The complex conjugate of each element.")  # fmt: skip
-invert = unary("invert", _invert, np.invert, "Every bit flipped; of booleans, not.")
+invert = unary("invert", lax.bitwise_not, np.invert, "Every bit flipped; of booleans, not.")
 
 
 def _imag(x):
