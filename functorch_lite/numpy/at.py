@@ -14,7 +14,9 @@ import numpy as np
 from functorch_lite import dtypes, lax
 from functorch_lite.array import Array, of_value
 from functorch_lite.numpy import ufuncs
-from functorch_lite.numpy.indexing import (
+from functorch_lite.numpy.dispatch import REFUSED, quietly
+from functorch_lite.numpy.indexing import convert, cut, getitem, lax_reshape, reverse, stacked, within
+from functorch_lite.numpy.pieces import (
     Flag,
     How,
     New,
@@ -22,20 +24,12 @@ from functorch_lite.numpy.indexing import (
     Point,
     Span,
     backward,
-    convert,
-    cut,
     forward,
-    getitem,
-    lax_reshape,
     layout,
     mode_name,
     parse,
-    reverse,
-    scatter_mode,
-    stacked,
     window,
 )
-from functorch_lite.numpy.dispatch import REFUSED, quietly
 from functorch_lite.numpy.promote import asarray, operand
 from functorch_lite.trace import SCALARS, at, tracing, typeof
 
@@ -76,8 +70,8 @@ class Update:
     """`x.at[index]`. Every method takes the keywords
 
     mode: what an index out of bounds does. "fill" or "drop": an update is dropped, a fetch gives `fill_value`; "clip":
-        the nearest position is used; "promise_in_bounds": the caller vouches for it. Without a mode it raises IndexError
-        in eager mode, and in compiled programs an update is dropped and a fetch clamped.
+        the nearest position is used; "promise_in_bounds": the caller vouches for it. Without a mode it raises
+        IndexError in eager mode, and in compiled programs an update is dropped and a fetch clamped.
     indices_are_sorted, unique_indices: promises that allow faster programs.
     wrap_negative_indices: whether -1 means the last position (it does, unless False is given).
     """
@@ -226,7 +220,8 @@ def _stored(name, type_, value):
     t = typeof(value)
     if _rank(t.dtype) > _rank(type_.dtype):
         raise TypeError(
-            f"at[].{name}: {t} does not go into {type_} without loss, at {at()}; convert one of them with astype")
+            f"at[].{name}: {t} does not go into {type_} without loss, at {at()}; convert one of them with astype"
+        )
     if type(value) in SCALARS:
         return value
     return convert(value, type_.dtype)
@@ -252,7 +247,8 @@ def _fit(value, dtype, shape, to, name):
     n = len(shape) - len(have) + spare
     if have[:spare] != (1,) * spare or any([h not in (1, s) for h, s in zip(have[spare:], shape[n:], strict=True)]):
         raise ValueError(
-            f"at[].{name}: cannot broadcast {typeof(value)} to the indexed shape {shape} at {at()}; reshape the value")
+            f"at[].{name}: cannot broadcast {typeof(value)} to the indexed shape {shape} at {at()}; reshape the value"
+        )
     if not have:
         return lax.broadcast_in_dim(value, to, ())
     value = lax_reshape(value, have[spare:])
@@ -342,15 +338,17 @@ def _scatter(x, pieces, name, value, how):
     if not parts:
         return _combine(name, x, lax_reshape(value, x.shape))
     batch = tuple([new_axes_out[k] for k in batch_axes])
-    inserted = [p.axis for p in pieces if type(p) in (Pick, Point) or type(p) is Span and window(p)[2] != 1]
+    inserted = [p.axis for p in pieces if type(p) in (Pick, Point) or (type(p) is Span and window(p)[2] != 1)]
     numbers = lax.ScatterDimensionNumbers(
         update_window_dims=tuple(windows),
         inserted_window_dims=tuple(sorted(inserted)),
-        scatter_dims_to_operand_dims=tuple([p.axis for p in parts]))
-    one = not batch
+        scatter_dims_to_operand_dims=tuple([p.axis for p in parts]),
+    )
     indices = stacked([(p.index, x.shape[p.axis], p.along) for p in parts], batch, how.wrap)
-    return _scattered(name, x, indices, value, numbers, one or how.indices_are_sorted, one or how.unique_indices,
-                      scatter_mode(how.mode))  # fmt: skip
+    unique = how.unique_indices or not batch or (name in ("set", "multiply") and _distinct(plan.picks))
+    mode = how.mode or ("promise_in_bounds" if within(plan.picks, typeof(x)) else "drop")
+    return _SCATTER[name](x, indices, value, numbers, indices_are_sorted=how.indices_are_sorted or not batch,
+                          unique_indices=unique, mode=mode)  # fmt: skip
 
 
 def _parts(x, pieces, plan, places, batch_axes) -> list[_Part]:
@@ -373,10 +371,10 @@ def _parts(x, pieces, plan, places, batch_axes) -> list[_Part]:
     return parts
 
 
-def _scattered(name, x, indices, value, numbers, is_sorted, unique, mode):
-    keywords = dict(indices_are_sorted=is_sorted, unique_indices=unique, mode=mode)
-    if not dtypes.is_bool(x.dtype) or name == "set":
-        return _SCATTER[name](x, indices, value, numbers, **keywords)
-    name = "min" if name in ("multiply", "min") else "max"  # "and" and "or"
-    as_numbers = [lax.convert_element_type(v, np.uint8) for v in (x, value)]
-    return lax.ne(_SCATTER[name](as_numbers[0], indices, as_numbers[1], numbers, **keywords), 0)
+def _distinct(picks) -> bool:
+    """Whether one array of known positions names none twice; longer ones are not worth the search."""
+    index = picks[0].index if len(picks) == 1 else None
+    return isinstance(index, np.ndarray) and index.size <= _SHORT and np.unique(index).size == index.size
+
+
+_SHORT = 1024

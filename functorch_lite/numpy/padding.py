@@ -6,8 +6,9 @@ import numpy as np
 
 from functorch_lite import dtypes, lax
 from functorch_lite.numpy import reductions, ufuncs
+from functorch_lite.numpy.editing import picked, runs
 from functorch_lite.numpy.indexing import getitem
-from functorch_lite.numpy.joining import concatenate, picked, runs
+from functorch_lite.numpy.joining import concatenate
 from functorch_lite.numpy.promote import as_array, asarray, convert
 from functorch_lite.numpy.shape import broadcast_to, immutable, moveaxis
 from functorch_lite.trace import at, typeof
@@ -51,7 +52,9 @@ def pad(array, pad_width, mode="constant", **kwargs):
         return _constant(array, widths, kwargs.get("constant_values", 0))
     for axis, pair in enumerate(widths):
         if not array.shape[axis] and any(pair):
-            raise ValueError(f"pad: axis {axis} of {typeof(array)} is empty, so mode {mode!r} has nothing to repeat, at {at()}")
+            raise ValueError(
+                f"pad: axis {axis} of {typeof(array)} is empty, so mode {mode!r} has nothing to repeat, at {at()}"
+            )
     return immutable(_MODES[mode](array, widths, mode, **kwargs))
 
 
@@ -70,7 +73,9 @@ def _pairs(name, given, ndim) -> list[tuple[int, int]]:
     try:
         rows = np.broadcast_to(value, (ndim, 2)).tolist() if ndim or value.ndim == 0 else []
     except ValueError:
-        raise ValueError(f"pad: {name}={given!r} does not broadcast to {ndim} pairs, at {at()}; give a pair per axis") from None
+        raise ValueError(
+            f"pad: {name}={given!r} does not broadcast to {ndim} pairs, at {at()}; give a pair per axis"
+        ) from None
     if value.dtype.kind not in "iu" and rows:
         raise TypeError(f"pad: {name} holds integers, got {given!r} at {at()}")
     return [tuple(row) for row in rows]
@@ -163,7 +168,12 @@ def _statistic(array, widths, mode, stat_length=None):
     lengths = [(None, None)] * array.ndim if stat_length is None else _pairs("stat_length", stat_length, array.ndim)
     if any([v is not None and v < 1 for pair in lengths for v in pair]):
         raise ValueError(f"pad: stat_length is at least 1, got {stat_length} at {at()}")
-    reduce = {"maximum": reductions.max, "minimum": reductions.min, "mean": reductions.mean, "median": reductions.median}
+    reduce = {
+        "maximum": reductions.max,
+        "minimum": reductions.min,
+        "mean": reductions.mean,
+        "median": reductions.median,
+    }
     for axis, pair in enumerate(widths):
         n, pieces = array.shape[axis], [array]
         for side in range(2):

@@ -9,7 +9,8 @@ from functorch_lite.array import Array, of_value
 from functorch_lite.config import config
 from functorch_lite.errors import ConcretizationError, NonConcreteBooleanIndexError
 from functorch_lite.numpy.dispatch import REFUSED, filled, truth
-from functorch_lite.numpy.indexing import How, getitem, known, lax_reshape, wrapped
+from functorch_lite.numpy.indexing import getitem, lax_reshape, wrapped
+from functorch_lite.numpy.pieces import How, known
 from functorch_lite.numpy.promote import (
     PYTHON,
     as_array,
@@ -82,7 +83,7 @@ def _host_where(condition, x, y):
     dtype = next((v.dtype for v in (x, y) if isinstance(v, (np.ndarray, np.generic))), None)
     if dtype is None or not types <= {np.ndarray, float, int, dtype.type}:
         return None
-    if float in types and dtype.kind != "f" or int in types and dtype.kind not in "iuf":
+    if (float in types and dtype.kind != "f") or (int in types and dtype.kind not in "iuf"):
         return None
     try:
         made = np.where(condition, x, y)
@@ -98,11 +99,14 @@ def select(condlist, choicelist, default=0):
     """
     if len(condlist) != len(choicelist) or not len(condlist):
         raise ValueError(
-            f"select: got {len(condlist)} conditions and {len(choicelist)} choices at {at()}; give one choice for each")
+            f"select: got {len(condlist)} conditions and {len(choicelist)} choices at {at()}; give one choice for each"
+        )
     *choices, result = promote_dtypes("select", *choicelist, default)
     for condition, choice in zip(reversed(condlist), reversed(choices), strict=True):
         if not dtypes.is_bool(typeof(operand("select", condition)).dtype):
-            raise TypeError(f"select: conditions are booleans, got {typeof(condition)} at {at()}; compare with a number")
+            raise TypeError(
+                f"select: conditions are booleans, got {typeof(condition)} at {at()}; compare with a number"
+            )
         result = where(condition, choice, result)
     return result
 
@@ -130,7 +134,8 @@ def nonzero(a, *, size=None, fill_value=None):
     total = lax.index_in_dim(rank, a.size - 1, keepdims=False)
     there = lax.lt(lax.iota(dtype, size), lax.broadcast_in_dim(total, (size,), ()))
     return tuple([
-        lax.select(there, i, lax.full((size,), f, dtype)) for i, f in zip(split_index(position, a.shape), fills, strict=True)
+        lax.select(there, i, lax.full((size,), f, dtype))
+        for i, f in zip(split_index(position, a.shape), fills, strict=True)
     ])  # fmt: skip
 
 
@@ -138,8 +143,9 @@ def _mask_values(a, name) -> np.ndarray:
     value = known(a)
     if value is None:
         raise NonConcreteBooleanIndexError(
-            f"{name}: how many elements of {typeof(a)} are not 0 is unknown at {at()}, as it is traced with its type only; "
-            f"use `{name}(..., size=n)`, or `where(mask, x, y)`")
+            f"{name}: how many elements of {typeof(a)} are not 0 is unknown at {at()}, as only its type is traced; "
+            f"use `{name}(..., size=n)`, or `where(mask, x, y)`"
+        )
     return value
 
 
@@ -262,7 +268,8 @@ def take_along_axis(arr, indices, axis=-1, mode=None, fill_value=None, *, wrap_n
     if arr.ndim != indices.ndim or any([m != n and 1 not in (m, n) for m, n in others]):
         raise ValueError(
             f"take_along_axis: {typeof(arr)} and {typeof(indices)} do not broadcast beside axis {axis}, at {at()}; "
-            "reshape one of them")
+            "reshape one of them"
+        )
     how = How(_mode("take_along_axis", mode), fill_value, wrap=wrap_negative_indices is not False, otherwise="fill")
     return getitem(arr, _mesh(indices, axis, arr.shape), how)
 
@@ -292,7 +299,7 @@ def not_in_place(name: str, inplace: bool) -> None:
 
 
 def put_along_axis(arr, indices, values, axis, inplace=True, *, mode=None):
-    """A copy of `arr` with `values` at `indices` along `axis`, the inverse of `take_along_axis`; needs inplace=False."""
+    """A copy of `arr` with `values` at `indices` along `axis`, the inverse of `take_along_axis`; for inplace=False."""
     not_in_place("put_along_axis", inplace)
     arr, indices = asarray(arr), integers("put_along_axis", indices)
     if axis is None:
@@ -356,7 +363,9 @@ def choose(a, choices, out=None, mode="raise"):
         if value is None:
             a.concrete(ConcretizationError, "the indices (mode='raise' checks them; use mode='clip' or 'wrap')")
         if value.size and not (value.min() >= 0 and value.max() < len(arrays)):
-            raise ValueError(f"choose: invalid entry in the indices {typeof(a)} at {at()}: there are {len(arrays)} choices")
+            raise ValueError(
+                f"choose: invalid entry in the indices {typeof(a)} at {at()}: there are {len(arrays)} choices"
+            )
     elif mode == "wrap":
         a = _modulo(a, len(arrays))
     elif mode != "clip":
@@ -374,7 +383,7 @@ def fill_diagonal(a, val, wrap=False, *, inplace=True):
     """
     not_in_place("fill_diagonal", inplace)
     a, val = asarray(a), as_array("fill_diagonal", val)
-    if a.ndim < 2 or a.ndim > 2 and len(set(a.shape)) > 1:
+    if a.ndim < 2 or (a.ndim > 2 and len(set(a.shape)) > 1):
         raise ValueError(f"fill_diagonal: {typeof(a)} at {at()} has no diagonal; give a matrix, or equal sizes")
     if a.ndim == 2:
         step, stop = a.shape[1] + 1, a.size if wrap else min(a.shape[1] ** 2, a.size)

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from functorch_lite import lax
-from functorch_lite.numpy.indexing import How, getitem, lax_reshape
+from functorch_lite.numpy.indexing import getitem, lax_reshape
+from functorch_lite.numpy.pieces import How
 from functorch_lite.numpy.promote import as_array, canonical_axis, convert, promote_dtypes
 from functorch_lite.numpy.selecting import nonzero, where
 from functorch_lite.numpy.shape import broadcast_to, immutable, moveaxis
@@ -123,9 +124,13 @@ def _unique(ar, axis, equal_nan, size, fill_value, want_inverse):
 
 def _unique_of_none(rows, size, fill_value, dtype, inverse_shape):
     if size and fill_value is None:
-        raise ValueError(f"unique: {typeof(rows)} at {at()} is empty, so there is nothing to fill up with; give fill_value")
+        raise ValueError(
+            f"unique: {typeof(rows)} at {at()} is empty, so there is nothing to fill up with; give fill_value"
+        )
     shape = (size or 0, *rows.shape[1:])
-    values = lax.full(shape, 0, rows.dtype) if not size else broadcast_to(convert("unique", fill_value, rows.dtype), shape)
+    values = (
+        lax.full(shape, 0, rows.dtype) if not size else broadcast_to(convert("unique", fill_value, rows.dtype), shape)
+    )
     nothing = lax.full((size or 0,), 0, dtype)
     return values, nothing, lax.full(inverse_shape, 0, dtype), nothing
 

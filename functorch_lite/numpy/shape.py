@@ -53,7 +53,9 @@ def ndim(a) -> int:
 def size(a, axis=None) -> int:
     """The number of elements, or the product of the sizes along `axis` (an integer or several)."""
     t = typeof(operand("size", a))
-    return t.size if axis is None else int(np.prod([t.shape[k] for k in canonical_axes("size", axis, t.ndim)], dtype=int))
+    return (
+        t.size if axis is None else int(np.prod([t.shape[k] for k in canonical_axes("size", axis, t.ndim)], dtype=int))
+    )
 
 
 def iscomplexobj(x) -> bool:
@@ -206,7 +208,9 @@ def transpose(a, axes=None):
     else:
         order = tuple([canonical_axis("transpose", k, n) for k in axes])
         if sorted(order) != list(range(n)):
-            raise ValueError(f"transpose: {tuple(axes)} is no order of the {n} axes of {typeof(a)}, at {at()}; name each once")
+            raise ValueError(
+                f"transpose: {tuple(axes)} is no order of the {n} axes of {typeof(a)}, at {at()}; name each once"
+            )
     return immutable(a if order == tuple(range(n)) else lax.transpose(a, order))
 
 
@@ -238,7 +242,9 @@ def moveaxis(a, source, destination):
     pairs = [(k if isinstance(k, (tuple, list)) else (k,)) for k in (source, destination)]
     source, destination = [[canonical_axis("moveaxis", k, a.ndim) for k in ks] for ks in pairs]
     if len(source) != len(destination) or len(set(source)) != len(source) or len(set(destination)) != len(source):
-        raise ValueError(f"moveaxis: cannot move axes {source} to {destination} at {at()}; give equally many, each once")
+        raise ValueError(
+            f"moveaxis: cannot move axes {source} to {destination} at {at()}; give equally many, each once"
+        )
     order = [k for k in range(a.ndim) if k not in source]
     for to, k in sorted(zip(destination, source)):
         order.insert(to, k)
@@ -264,7 +270,9 @@ def broadcast_to(array, shape, *, out_sharding=None):
     if array.shape == new:
         return immutable(array)
     if n < 0 or any([have not in (1, want) for have, want in zip(array.shape, new[n:])]):
-        raise ValueError(f"broadcast_to: {typeof(array)} does not broadcast to the shape {new}, at {at()}; reshape it first")
+        raise ValueError(
+            f"broadcast_to: {typeof(array)} does not broadcast to the shape {new}, at {at()}; reshape it first"
+        )
     return lax.broadcast_in_dim(array, new, tuple(range(n, len(new))))
 
 

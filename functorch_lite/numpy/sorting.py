@@ -1,4 +1,4 @@
-"""Sorting, and searching in what is sorted. All sorts are stable; NaN comes last, complex numbers by real part first."""
+"""Sorting, and searching in what is sorted. All sorts are stable; NaN comes last, complex numbers by real part."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import numpy as np
 from functorch_lite import dtypes, lax
 from functorch_lite.array import Array, of_value
 from functorch_lite.config import config
-from functorch_lite.numpy.indexing import How, getitem, lax_reshape
+from functorch_lite.numpy.indexing import getitem, lax_reshape
+from functorch_lite.numpy.pieces import How
 from functorch_lite.numpy.promote import as_array, canonical_axis, convert, promote_dtypes, user_dtype
 from functorch_lite.numpy.selecting import take, where
 from functorch_lite.numpy.shape import immutable
@@ -96,7 +97,9 @@ def lexsort(keys, axis=-1):
     if not keys:
         raise ValueError(f"lexsort: needs at least one key, got none at {at()}")
     if any([k.shape != keys[0].shape for k in keys]):
-        raise ValueError(f"lexsort: the keys {', '.join([str(typeof(k)) for k in keys])} have different shapes, at {at()}")
+        raise ValueError(
+            f"lexsort: the keys {', '.join([str(typeof(k)) for k in keys])} have different shapes, at {at()}"
+        )
     if not keys[0].ndim:
         return lax.full((), 0, config.default_int)
     axis = canonical_axis("lexsort", axis, keys[0].ndim)
@@ -149,7 +152,7 @@ def searchsorted(a, v, side="left", sorter=None, *, method="scan"):
         raise ValueError(f"searchsorted: method={method!r} at {at()} is unknown; use 'scan', 'compare_all' or 'sort'")
     if on_host(a) and sorter is None and a._value.ndim == 1:
         other = v._value if type(v) is Array else v
-        if type(other) is float and a._value.dtype.kind == "f" or getattr(other, "dtype", None) is a._value.dtype:
+        if (type(other) is float and a._value.dtype.kind == "f") or getattr(other, "dtype", None) is a._value.dtype:
             return of_value(np.searchsorted(a._value, other, side).astype(index_dtype(a._value.size)))
     a, v = promote_dtypes("searchsorted", as_array("searchsorted", a), as_array("searchsorted", v))
     if a.ndim != 1:
@@ -227,10 +230,11 @@ def digitize(x, bins, right=False, *, method=None):
     if not n:
         return lax.full(x.shape, 0, index_dtype(0))
     method = method or "scan"
-    rising = searchsorted(bins, x, "left" if right else "right", method=method)
+    side = "left" if right else "right"
+    rising = searchsorted(bins, x, side, method=method)
     if n == 1:
         return rising
-    falling = lax.sub(n, searchsorted(lax.rev(bins, (0,)), x, "right" if right else "left", method=method))
+    falling = lax.sub(n, searchsorted(lax.rev(bins, (0,)), x, side, method=method))
     up = lax.ge(getitem(bins, -1), getitem(bins, 0))
     return where(up, rising, falling)
 
@@ -261,7 +265,7 @@ def is_member(element, test_elements, method="auto"):
     m = test_elements.shape[0]
     if not m or not element.size:
         return lax.full(element.shape, False, np.dtype(bool))
-    if method == "compare_all" or method == "auto" and m <= _FEW:
+    if method == "compare_all" or (method == "auto" and m <= _FEW):
         wide = (*element.shape, m)
         a = lax.broadcast_in_dim(element, wide, tuple(range(element.ndim)))
         b = lax.broadcast_in_dim(test_elements, wide, (element.ndim,))
