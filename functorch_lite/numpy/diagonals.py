@@ -9,14 +9,16 @@ import numpy as np
 from functorch_lite import dtypes, lax
 from functorch_lite.array import Array, of_value
 from functorch_lite.config import config
+from functorch_lite.numpy import reductions
 from functorch_lite.numpy.creation import arange, or_float
 from functorch_lite.numpy.promote import as_array, asarray, canonical_axis, canonical_shape
+from functorch_lite.numpy.selecting import no_out
 from functorch_lite.trace import at, tracing, typeof
 
 # fmt: off
 __all__ = [
-    "diag", "diag_indices", "diag_indices_from", "diagflat", "diagonal", "eye", "identity", "tri", "tril",
-    "tril_indices", "tril_indices_from", "triu", "triu_indices", "triu_indices_from", "vander",
+    "diag", "diag_indices", "diag_indices_from", "diagflat", "diagonal", "eye", "identity", "trace", "tri",
+    "tril", "tril_indices", "tril_indices_from", "triu", "triu_indices", "triu_indices_from", "vander",
 ]
 # fmt: on
 
@@ -98,6 +100,12 @@ def diagonal(a, offset=0, axis1=0, axis2=1):
     stop = start + (count - 1) * (m + 1) + 1
     zeros = (0,) * len(rest)
     return lax.slice(flat, (*zeros, start), (*rest, stop), (*[1] * len(rest), m + 1))
+
+
+def trace(a, offset=0, axis1=0, axis2=1, dtype=None, out=None):
+    """The sums of the diagonals that `diagonal` gives, in `dtype` if one is given."""
+    no_out("trace", out)
+    return reductions.sum(diagonal(a, offset, axis1, axis2), -1, dtype)
 
 
 def _diagonal_at(n: int, m: int, k: int) -> tuple[int, int]:

@@ -1,7 +1,7 @@
 """How few primitives fetch what an index selects.
 
 Integers and slices become `slice`, `rev` and `reshape`; traced scalars `dynamic_slice`; arrays one `gather`. In a
-compiled program the `mode` of `x.at[...]` decides about what is out of bounds; by default, as in JAX, a fetch is clamped.
+compiled program the `mode` of `x.at[...]` decides about what is out of bounds; without one a fetch is clamped.
 """
 
 from __future__ import annotations

@@ -263,7 +263,7 @@ _METHODS = {
     "transpose": transpose, "view": view,
     "clip": rounding.clip, "round": rounding.round, "conj": ufuncs.conj, "conjugate": ufuncs.conj,
     "cumsum": cumulative.cumsum, "cumprod": cumulative.cumprod, "diagonal": diagonals.diagonal,
-    "dot": contract.dot, "trace": contract.trace, "repeat": joining.repeat,
+    "dot": contract.dot, "trace": diagonals.trace, "repeat": joining.repeat,
     **{name: getattr(reductions, name)
        for name in ("all", "any", "argmax", "argmin", "max", "mean", "min", "prod", "ptp", "std", "sum", "var")},
     **{name: getattr(shape, name) for name in ("astype", "copy", "ravel", "squeeze", "swapaxes")},
@@ -290,6 +290,3 @@ def install() -> None:
             setattr(cls, name, fun)
         for name, (fun, doc) in _PROPERTIES.items():
             setattr(cls, name, property(fun, doc=doc))
-
-
-install()

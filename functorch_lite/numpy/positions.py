@@ -9,17 +9,25 @@ import numpy as np
 from functorch_lite import dtypes, lax
 from functorch_lite.config import config
 from functorch_lite.errors import ConcretizationError
-from functorch_lite.numpy.creation import arange, linspace, ones
+from functorch_lite.numpy.creation import arange, linspace, meshgrid, ones
 from functorch_lite.numpy.indexing import lax_reshape
-from functorch_lite.numpy.joining import concatenate
+from functorch_lite.numpy.joining import concatenate, stack
 from functorch_lite.numpy.pieces import known
-from functorch_lite.numpy.promote import as_array, asarray, canonical_shape, convert, promote_shapes, user_dtype
+from functorch_lite.numpy.promote import (
+    as_array,
+    asarray,
+    canonical_shape,
+    convert,
+    promote_dtypes,
+    promote_shapes,
+    user_dtype,
+)
 from functorch_lite.numpy.selecting import integers, nonzero, split_index
 from functorch_lite.numpy.shape import moveaxis
 from functorch_lite.numpy.sorting import index_dtype
 from functorch_lite.trace import at, typeof
 
-__all__ = ["c_", "index_exp", "ix_", "mask_indices", "r_", "ravel_multi_index", "s_", "unravel_index"]
+__all__ = ["c_", "index_exp", "ix_", "mask_indices", "mgrid", "ogrid", "r_", "ravel_multi_index", "s_", "unravel_index"]
 
 
 def ix_(*args) -> tuple:
@@ -152,5 +160,21 @@ def _as_range(s: slice):
     return arange(0 if s.start is None else s.start, s.stop, step)
 
 
+class _Mesh:
+    """`mgrid[...]` and `ogrid[...]`: the coordinates of a grid given by slices, whose step may count points (`5j`)."""
+
+    def __init__(self, name, open_):
+        self._name, self._open = name, open_
+
+    def __getitem__(self, key):
+        if isinstance(key, slice):
+            return _as_range(key)
+        arrays = promote_dtypes(self._name, *[_as_range(s) for s in key])
+        if self._open:
+            return [a.reshape([-1 if j == k else 1 for j in range(len(arrays))]) for k, a in enumerate(arrays)]
+        return stack(meshgrid(*arrays, indexing="ij"))
+
+
+mgrid, ogrid = _Mesh("mgrid", False), _Mesh("ogrid", True)
 r_ = _Joined("r_", 0, 1, -1)
 c_ = _Joined("c_", -1, 2, 0)
