@@ -77,15 +77,14 @@ def _nextafter(in_types, out_types):
 
 # ---- rounding to fewer bits ----
 
-_FORMATS = {4: (np.dtype(np.uint32), 8, 23), 8: (np.dtype(np.uint64), 11, 52)}  # itemsize: (bits, exponent, mantissa)
+_BITS = {2: np.dtype(np.uint16), 4: np.dtype(np.uint32), 8: np.dtype(np.uint64)}
 
 
 @host(p.reduce_precision_p)
 def _reduce_precision(in_types, out_types, *, exponent_bits, mantissa_bits):
-    dtype, inside = in_types[0].dtype, wide(in_types[0].dtype)
-    bits, exponent, mantissa = _FORMATS[inside.itemsize]
-    if exponent_bits >= dtypes.finfo(dtype).nexp:
-        exponent_bits = exponent
+    dtype = in_types[0].dtype
+    inside = dtype if dtype.itemsize > 1 else wide(dtype)
+    bits, exponent, mantissa = _BITS[inside.itemsize], dtypes.finfo(inside).nexp, dtypes.finfo(inside).nmant
     sign = bits.type(1 << (exponent + mantissa))
     infinite = bits.type(((1 << exponent) - 1) << mantissa)
 
@@ -103,11 +102,11 @@ def _reduce_precision(in_types, out_types, *, exponent_bits, mantissa_bits):
         return np.where((size & infinite) <= bits.type((bias - left) << mantissa), n & sign, n)
 
     def reduce(x):
-        wide_x = np.asarray(x).astype(inside)
-        n = wide_x.view(bits)
+        x = np.asarray(x).astype(inside)
+        n = x.view(bits)
         n = nearest(n) if mantissa_bits < mantissa else n
         n = bounded(n) if exponent_bits < exponent else n
-        return np.where(np.isnan(wide_x), wide_x, n.view(inside)).astype(dtype)
+        return np.where(np.isnan(x), x, n.view(inside)).astype(dtype)
 
     return reduce
 

@@ -35,10 +35,33 @@ def of_scipy(prim: Primitive, choose: Callable) -> None:
         return widened(choose(importlib.import_module("scipy.special")), in_types[0], out_types[0])
 
 
+# Compiled code has no value at the poles of digamma, nor at infinity for zeta, and lgamma grows on both sides.
+
+
+def _lgamma(special):
+    return lambda x: np.where(x == -np.inf, -x, special.gammaln(x))
+
+
+def _digamma(special):
+    return lambda x: np.where(x == 0, np.nan * x, special.digamma(x))
+
+
+def _zeta(special):
+    def zeta(s, q):
+        pole = np.where(s % 2 == 0, np.abs(q) + np.inf, np.nan * q)
+        regular = np.where(q == np.inf, np.nan * q, special.zeta(s, q))
+        return np.where(s == 1, np.inf * s, np.where((q <= 0) & (q == np.floor(q)), pole, regular))
+
+    return zeta
+
+
 def _polygamma(special):
+    zeta, digamma = _zeta(special), _digamma(special)
+
     def polygamma(n, x):
         sign = np.where(n % 2 == 0, x.dtype.type(-1), x.dtype.type(1))
-        return np.where(n == 0, special.digamma(x), sign * special.gamma(n + 1) * special.zeta(n + 1, x))
+        large = sign * special.gamma(n + 1) * zeta(n + 1, x)
+        return np.where(n == 0, digamma(x), np.where((n < 0) | (n != np.floor(n)), np.nan * x, large))
 
     return polygamma
 
@@ -46,7 +69,7 @@ def _polygamma(special):
 of_scipy(p.erf_p, lambda special: special.erf)
 of_scipy(p.erfc_p, lambda special: special.erfc)
 of_scipy(p.erf_inv_p, lambda special: special.erfinv)
-of_scipy(p.lgamma_p, lambda special: special.gammaln)
-of_scipy(p.digamma_p, lambda special: special.digamma)
+of_scipy(p.lgamma_p, _lgamma)
+of_scipy(p.digamma_p, _digamma)
 of_scipy(p.polygamma_p, _polygamma)
-of_scipy(p.zeta_p, lambda special: special.zeta)
+of_scipy(p.zeta_p, _zeta)

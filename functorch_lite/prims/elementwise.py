@@ -8,7 +8,15 @@ import math
 from functorch_lite import dtypes
 from functorch_lite.ir import Primitive, array_type, literal
 from functorch_lite.prims.linear import binary, is_linear, shape_of, unary
-from functorch_lite.prims.pointwise import BOOL, elementwise, fold_constants, one_dtype, one_shape, spread, spread_scalars
+from functorch_lite.prims.pointwise import (
+    BOOL,
+    elementwise,
+    fold_constants,
+    one_dtype,
+    one_shape,
+    spread,
+    spread_scalars,
+)
 from functorch_lite.prims.select import (  # noqa: F401
     add,
     add_cotangents,
@@ -152,7 +160,7 @@ def _simplify_pow(x, y):
     return x if is_literal(y, 1) else (square_p, [x], {}) if is_literal(y, 2) else None
 
 
-pow_p = elementwise("pow", jvp=(_jvp_base, _jvp_exponent), simplify=_simplify_pow)
+pow_p = elementwise("pow", admits="fc", jvp=(_jvp_base, _jvp_exponent), simplify=_simplify_pow)
 
 
 def pow_(x, y):

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from functorch_lite import dtypes
 from functorch_lite.prims import bits as p
-from functorch_lite.xla.lower.elementwise import simple
+from functorch_lite.xla.lower.elementwise import in_float32, simple
 from functorch_lite.xla.module import lowering
 
 simple(p.shift_left_p, "shift_left")
 simple(p.shift_right_logical_p, "shift_right_logical")
 simple(p.shift_right_arithmetic_p, "shift_right_arithmetic")
-simple(p.population_count_p, "popcnt")
 simple(p.clz_p, "count_leading_zeros")
 simple(p.nextafter_p, "chlo.next_after")
+
+
+@lowering(p.population_count_p)
+def _population_count(low, xs, in_types, out_types):
+    """XLA keeps integers of fewer than 8 bits in bytes and counts the repeated sign bit, too."""
+    bits = p.width(in_types[0].dtype)
+    if bits == 8 * in_types[0].dtype.itemsize:
+        return low.op("popcnt", out_types[0], xs)
+    octets = in_types[0].with_dtype(dtypes.canonical("uint8"))
+    inside = low.op("and", octets, [low.op("convert", octets, xs), low.constant(2**bits - 1, octets)])
+    return low.op("convert", out_types[0], [low.op("popcnt", octets, [inside])])
 
 
 @lowering(p.reduce_precision_p)
@@ -19,6 +30,8 @@ def _reduce_precision(low, xs, in_types, out_types, *, exponent_bits, mantissa_b
     attributes = low.memo(("reduce_precision", exponent_bits, mantissa_bits), lambda: {
         "exponent_bits": low.d.parsed[f"{exponent_bits} : i32"],
         "mantissa_bits": low.d.parsed[f"{mantissa_bits} : i32"]})  # fmt: skip
+    if in_types[0].dtype.itemsize == 1:
+        return in_float32(low, lambda ys, wide: low.op("reduce_precision", wide, ys, attributes), xs, out_types[0])
     return low.op("reduce_precision", out_types[0], xs, attributes)
 
 

@@ -9,11 +9,28 @@ from functorch_lite.prims.pointwise import BOOL
 from functorch_lite.xla.module import lowering
 
 
-def simple(prim: Primitive, name: str) -> None:
-    """One operation without attributes, of StableHLO where no dialect is named."""
+FLOAT32 = dtypes.canonical("float32")
 
+
+def is_narrow(type_) -> bool:
+    """Whether the dtype is a float of 16 bits or fewer."""
+    return type_.dtype.itemsize < 4 and dtypes.is_float(type_.dtype)
+
+
+def in_float32(low, compute, xs, out_type):
+    """Compute narrow floats in float32 and round once: `compute(operands, type)`."""
+    wide = out_type.with_dtype(FLOAT32)
+    return low.op("convert", out_type, [compute([low.op("convert", wide, [x]) for x in xs], wide)])
+
+
+def simple(prim: Primitive, name: str, narrow: bool = True) -> None:
+    """One operation without attributes, of StableHLO where no dialect is named. `narrow`: XLA computes it well in 16
+    and in 8 bits, where it rounds once; what it puts together from other operations is rounded, or overflows, in each.
+    """
     @lowering(prim)
     def rule(low, xs, in_types, out_types):
+        if not narrow and is_narrow(out_types[0]):
+            return in_float32(low, lambda ys, wide: low.op(name, wide, ys), xs, out_types[0])
         return low.op(name, out_types[0], xs)
 
 
@@ -33,7 +50,6 @@ for _prim, _name in [
     (p.cos_p, "cosine"),
     (p.tan_p, "tan"),
     (p.tanh_p, "tanh"),
-    (p.logistic_p, "logistic"),
     (p.sqrt_p, "sqrt"),
     (p.rsqrt_p, "rsqrt"),
     (p.complex_p, "complex"),
@@ -42,6 +58,8 @@ for _prim, _name in [
     (p.clamp_p, "clamp"),
 ]:
     simple(_prim, _name)
+
+simple(p.logistic_p, "logistic", narrow=False)
 
 
 def compare(low, direction: str, x, y, type_):
@@ -101,10 +119,11 @@ def _round(low, xs, in_types, out_types, *, to_even):
 
 @lowering(p.integer_pow_p)
 def _integer_pow(low, xs, in_types, out_types, *, y):
-    type_ = out_types[0]
-    one = lambda: low.constant(1, type_)
-    return p.repeated(
-        xs[0], y, lambda a, b: low.op("multiply", type_, [a, b]), one, lambda a: low.op("divide", type_, [one(), a]))
+    def power(xs, type_):
+        one, times = lambda: low.constant(1, type_), lambda a, b: low.op("multiply", type_, [a, b])
+        return p.repeated(xs[0], y, times, one, lambda a: low.op("divide", type_, [one(), a]))
+
+    return in_float32(low, power, xs, out_types[0]) if is_narrow(out_types[0]) else power(xs, out_types[0])
 
 
 @lowering(p.conj_p)

@@ -27,7 +27,7 @@ for _prim, _name in [
     (p.polygamma_p, "chlo.polygamma"),
     (p.zeta_p, "chlo.zeta"),
 ]:
-    simple(_prim, _name)
+    simple(_prim, _name, narrow=False)
 
 
 @lowering(p.exp2_p)
