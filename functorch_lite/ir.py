@@ -167,6 +167,8 @@ class Primitive:
     vmap     (size, xs, batched, **params) -> the result, batched along axis 0; batched operands have the mapped axis
              at 0. With `many`, (results, which of them are batched)
     partition, dce   only of primitives that hold graphs: see `transforms.partition` and `transforms.simplify`
+    rewire   of primitives that hold graphs: (eqn, graphs, extras) -> the equation with its graphs replaced, in the order
+             of `subgraphs`; `extras` are, per graph, the operands of the additional leading inputs it now has
     simplify (*operands, **params) -> None, or the operand or scalar that the result equals: see `transforms.simplify`
     literals the operand positions that share one dtype and in which a scalar literal may stand; None: no literals
     scalars  the operand positions that have no axes, so that a literal there has none either
@@ -178,10 +180,11 @@ class Primitive:
     __slots__ = ("__weakref__", "dce", "effects", "host", "infer", "jvp", "literals", "many", "name", "names_axis",
                  "params", "partition", "scalars", "simplify", "transpose", "vmap", "weak")  # fmt: skip
 
-    def __init__(self, name, *, infer, jvp, vmap, params=(), transpose=None, partition=None, dce=None, simplify=None,
+    def __init__(self, name, *, infer, jvp, vmap, params=(), transpose=None, partition=None, dce=None, rewire=None, simplify=None,
                  many=False, literals=None, scalars=(), weak=None, effects=(), names_axis=None):  # fmt: skip
         self.name, self.params, self.infer, self.jvp, self.vmap = name, tuple(params), infer, jvp, vmap
         self.transpose, self.partition, self.dce, self.simplify = transpose, partition, dce, simplify
+        self.rewire = rewire
         self.many, self.literals, self.scalars, self.weak = many, literals, scalars, weak
         self.effects, self.names_axis = effects, names_axis
         self.host: Callable | None = None  # set by the host executor

@@ -56,6 +56,11 @@ def _dce(eqn, live):
     return Eqn(call_p, pick(eqn.ins, keep), (("graph", intern(new)), ("name", params["name"])), pick(eqn.outs, live))
 
 
+def _rewire(eqn, graphs, extras):
+    (graph,), (extra,) = graphs, extras
+    return Eqn(call_p, (*extra, *eqn.ins), (("graph", intern(graph)), ("name", dict(eqn.params)["name"])), eqn.outs)
+
+
 call_p = Primitive(
     "call",
     params=("graph", "name"),
@@ -66,6 +71,7 @@ call_p = Primitive(
     transpose=_transpose,
     vmap=_vmap,
     dce=_dce,
+    rewire=_rewire,
 )
 
 
