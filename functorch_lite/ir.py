@@ -178,7 +178,7 @@ class Primitive:
     """
 
     __slots__ = ("__weakref__", "dce", "effects", "host", "infer", "jvp", "literals", "many", "name", "names_axis",
-                 "params", "partition", "scalars", "simplify", "transpose", "vmap", "weak")  # fmt: skip
+                 "params", "partition", "rewire", "scalars", "simplify", "transpose", "vmap", "weak")  # fmt: skip
 
     def __init__(self, name, *, infer, jvp, vmap, params=(), transpose=None, partition=None, dce=None, rewire=None, simplify=None,
                  many=False, literals=None, scalars=(), weak=None, effects=(), names_axis=None):  # fmt: skip
