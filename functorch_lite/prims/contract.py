@@ -18,6 +18,20 @@ def split(spec: str) -> tuple[str, str, str]:
     return a, b, out
 
 
+def _result_dtype(x, y, preferred):
+    """The dtype of the product, which is as wide as the operands or wider. Raises TypeError."""
+    if x.dtype != y.dtype:
+        raise TypeError(f"dot: dtypes differ, {x} and {y}, at {at()}; convert one of them")
+    if preferred is None:
+        return x.dtype
+    group = {"b": "i", "u": "i"}
+    old, new = [group.get(dtypes.kind(d), dtypes.kind(d)) for d in (x.dtype, preferred)]
+    if old != new or preferred.itemsize < x.dtype.itemsize or (dtypes.is_bool(preferred) and x.dtype != preferred):
+        raise TypeError(f"dot: {x} and {y} cannot be summed as {dtypes.short(preferred)}, at {at()}; prefer a dtype "
+                        "of their kind that is as wide, or convert them")  # fmt: skip
+    return preferred
+
+
 def _infer_dot(x, y, *, spec, precision, preferred):
     a, b, out = split(spec)
     if any(len(set(term)) != len(term) for term in (a, b, out)):
@@ -26,12 +40,10 @@ def _infer_dot(x, y, *, spec, precision, preferred):
         raise ValueError(f"dot {spec!r}: every letter must be in two of the three terms, at {at()}; reduce it first")
     if (len(a), len(b)) != (x.ndim, y.ndim):
         raise ValueError(f"dot {spec!r}: the operands have {x.ndim} and {y.ndim} axes, {x} and {y}, at {at()}")
-    if x.dtype != y.dtype:
-        raise TypeError(f"dot: dtypes differ, {x} and {y}, at {at()}; convert one of them")
     size = dict(zip(a + b, x.shape + y.shape, strict=True))
     if [size[c] for c in a + b] != [*x.shape, *y.shape]:
         raise ValueError(f"dot {spec!r}: sizes disagree between {x} and {y}, at {at()}")
-    return array_type(tuple([size[c] for c in out]), x.dtype if preferred is None else preferred)
+    return array_type(tuple([size[c] for c in out]), _result_dtype(x, y, preferred))
 
 
 def _jvp_left(t, z, x, y, **params):
@@ -53,7 +65,9 @@ def _transpose_dot(ct, x, y, *, spec, precision, preferred):
 
 def _vmap_dot(size, xs, batched, *, spec, precision, preferred):
     a, b, out = split(spec)
-    new = next(c for c in string.ascii_letters if c not in a + b)
+    new = next((c for c in string.ascii_letters if c not in a + b), None)
+    if new is None:
+        raise ValueError(f"dot {spec!r}: no letter is left for the mapped axis, at {at()}; join axes by a reshape")
     return dot(*xs, f"{new * batched[0]}{a},{new * batched[1]}{b}->{new}{out}", precision, preferred)
 
 

@@ -82,7 +82,7 @@ def position(name) -> tuple[Primitive, Callable]:
         if dtypes.is_complex(x.dtype):
             raise TypeError(f"{name}: {dtypes.short(x.dtype)} has no order ({x}), at {at()}; take a real part")
         if dtypes.kind(dtype) not in "iu":
-            raise TypeError(f"{name}: a position is an integer, no {dtypes.short(dtype)}, at {at()}; give another dtype")
+            raise TypeError(f"{name}: a position is an integer, no {dtypes.short(dtype)}, at {at()}; choose another")
         if not 0 <= axis < x.ndim:
             raise ValueError(f"{name}: {axis} is no axis of {x}, at {at()}")
         if not x.shape[axis]:
