@@ -26,8 +26,8 @@ _DEFAULTS = {
     "float64": _Defaults(np.dtype("float64"), np.dtype("int64"), np.dtype("complex128")),
 }
 
-_scoped_defaults: ContextVar[_Defaults | None] = ContextVar("default_dtype", default=None)
-_jit_disabled: ContextVar[bool] = ContextVar("disable_jit", default=False)
+scoped_defaults: ContextVar[_Defaults | None] = ContextVar("default_dtype", default=None)
+jit_disabled: ContextVar[bool] = ContextVar("disable_jit", default=False)
 
 
 class _Setting:
@@ -43,10 +43,10 @@ class _Setting:
 
     def __enter__(self) -> None:
         self._owner._withdraw(self)
-        self._tokens.append(_scoped_defaults.set(self._value))
+        self._tokens.append(scoped_defaults.set(self._value))
 
     def __exit__(self, *_) -> None:
-        _scoped_defaults.reset(self._tokens.pop())
+        scoped_defaults.reset(self._tokens.pop())
 
 
 class Config:
@@ -54,10 +54,10 @@ class Config:
 
     def __init__(self):
         self._lock = threading.Lock()
-        self._process = _DEFAULTS["float32"]
+        self.process = _DEFAULTS["float32"]
         # Process-wide settings in order, the last one in force. A setting may still turn out to be a `with` block
         # until its handle is gone; a list, and not one saved value, lets two threads open blocks at the same moment.
-        self._settings: list[tuple[weakref.ref[_Setting] | None, _Defaults]] = [(None, self._process)]
+        self._settings: list[tuple[weakref.ref[_Setting] | None, _Defaults]] = [(None, self.process)]
 
     def default_dtype(self, name) -> _Setting:
         """Set the dtype that floats get where none is given; `with config.default_dtype(...)` limits it to a block.
@@ -69,44 +69,44 @@ class Config:
         if value is None:
             raise ValueError(f'config.default_dtype: got {name!r}; give "float32" or "float64"')
         setting = _Setting(self, value)
-        if _scoped_defaults.get() is not None:  # inside a block the call changes that block, not the process
-            setting._set_by_call = _scoped_defaults.set(value)
+        if scoped_defaults.get() is not None:  # inside a block the call changes that block, not the process
+            setting._set_by_call = scoped_defaults.set(value)
             return setting
         with self._lock:
             settled = max(i for i, (handle, _) in enumerate(self._settings) if handle is None or handle() is None)
             self._settings = [*self._settings[settled:], (weakref.ref(setting), value)]
-            self._process = value
+            self.process = value
         return setting
 
     def _withdraw(self, setting: _Setting) -> None:
         """Undo what the call that made `setting` set, since it turns out to open a block."""
         if setting._set_by_call is not None:
-            _scoped_defaults.reset(setting._set_by_call)
+            scoped_defaults.reset(setting._set_by_call)
             setting._set_by_call = None
             return
         with self._lock:
             self._settings = [entry for entry in self._settings if entry[0] is None or entry[0]() is not setting]
-            self._process = self._settings[-1][1]
+            self.process = self._settings[-1][1]
 
     @property
     def default_float(self) -> np.dtype:
         """float32 or float64; it decides the other defaults, so it alone belongs into the key of a trace."""
-        return (_scoped_defaults.get() or self._process).float
+        return (scoped_defaults.get() or self.process).float
 
     @property
     def default_int(self) -> np.dtype:
         """int32 or int64."""
-        return (_scoped_defaults.get() or self._process).int
+        return (scoped_defaults.get() or self.process).int
 
     @property
     def default_complex(self) -> np.dtype:
         """complex64 or complex128."""
-        return (_scoped_defaults.get() or self._process).complex
+        return (scoped_defaults.get() or self.process).complex
 
     @property
     def jit_disabled(self) -> bool:
         """Whether this thread or task is inside a `disable_jit()` block."""
-        return _jit_disabled.get()
+        return jit_disabled.get()
 
 
 config = Config()
@@ -115,8 +115,8 @@ config = Config()
 @contextmanager
 def disable_jit(disable: bool = True):
     """Inside the `with` block, functions under `jit` run operation by operation as if they were not compiled."""
-    token = _jit_disabled.set(bool(disable))
+    token = jit_disabled.set(bool(disable))
     try:
         yield
     finally:
-        _jit_disabled.reset(token)
+        jit_disabled.reset(token)

@@ -51,7 +51,7 @@ WRONG = {
     "object array": (lambda: fnp.asarray(np.array([None])), TypeError, "object"),
     "string": (lambda: fnp.sin("x"), TypeError, "str"),
     "None": (lambda: fnp.sin(None), TypeError, "None"),
-    "ragged": (lambda: fnp.array([[1, 2], [3]]), (TypeError, ValueError), ""),
+    "ragged": (lambda: fnp.array([[1, 2], [3]]), (TypeError, ValueError), "."),
     "hash": (lambda: {X: 1}, TypeError, "hash"),
     "truth": (lambda: bool(X), ValueError, "any"),
     "float of many": (lambda: float(X), TypeError, "one element"),

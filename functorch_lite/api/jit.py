@@ -22,11 +22,11 @@ from functorch_lite.api.arguments import Outputs, argument_text, check_callable,
 from functorch_lite.api.inspect import type_of_leaf
 from functorch_lite.api.stages import Lowered, Traced
 from functorch_lite.array import Array, asarray, backend, of_buffer
-from functorch_lite.config import config
+from functorch_lite.config import config, jit_disabled, scoped_defaults
 from functorch_lite.control.call import call
 from functorch_lite.errors import DonatedError, UnhashableStaticError
 from functorch_lite.ir import Graph, compact
-from functorch_lite.trace import Tracer, _thread, at, inline, trace, tracing
+from functorch_lite.trace import Tracer, _thread, at, inline, leaked, trace, tracing
 from functorch_lite.transforms.common import pick
 from functorch_lite.transforms.simplify import dce
 
@@ -158,8 +158,8 @@ class Jitted:
     def __init__(self, fun: Callable, statics: Statics, keep_unused: bool, inline: bool, device: Any):
         self.fun, self.statics, self.keep_unused, self.inlined, self.device = fun, statics, keep_unused, inline, device
         self.entries: OrderedDict[Any, Entry] = OrderedDict()
-        self.last: tuple | None = None  # (avals, tree, Compiled) of the previous call: one tuple, for threads
-        self.fast: OrderedDict[Any, Compiled] = OrderedDict()  # (tree, avals...) -> Compiled
+        self.last: tuple | None = None  # the previous call: (avals, tree, Compiled, defaults)
+        self.fast: OrderedDict[Any, Compiled] = OrderedDict()  # (tree, defaults, avals...) -> Compiled
         self.special = statics.any or bool(statics.donated[0] or statics.donated[1])
         self.lock = threading.Lock()
         self.__wrapped__ = fun
@@ -175,7 +175,7 @@ class Jitted:
         return self if instance is None else _Bound(self, instance)
 
     def __call__(self, *args, **kwargs):
-        if tracing or kwargs or self.special:
+        if tracing or kwargs or self.special or scoped_defaults.get() is not None or jit_disabled.get():
             return self._general(args, kwargs)
         try:
             buffers, structure = [a._buffer for a in args], _NO_TREE
@@ -186,14 +186,19 @@ class Jitted:
             except AttributeError:
                 return self._general(args, kwargs)
         avals = list(map(_type_of, buffers))
-        last = self.last
-        if last is not None and avals == last[0] and (structure is last[1] or structure == last[1]):
+        last, defaults = self.last, config.process
+        if (
+            last is not None
+            and avals == last[0]
+            and defaults is last[3]
+            and (structure is last[1] or structure == last[1])
+        ):
             compiled = last[2]
         else:
-            compiled = self.fast.get((structure, *avals))
-            if compiled is None or config.jit_disabled:
+            compiled = self.fast.get((structure, defaults, *avals))
+            if compiled is None:
                 return self._general(args, kwargs, (structure, avals))
-            self.last = avals, structure, compiled
+            self.last = avals, structure, compiled, defaults
         try:
             results = compiled.execute(buffers).consume_with_handlers(compiled.handlers)
         except Exception as error:
@@ -222,10 +227,10 @@ class Jitted:
         compiled = self._compiled(entry)
         if fast is not None and compiled.plain and not entry.captured:
             structure, avals = fast
-            self.fast[(structure, *avals)] = compiled
+            self.fast[(structure, config.process, *avals)] = compiled
             while len(self.fast) > _MAX_TRACES:
                 self.fast.popitem(last=False)
-            self.last = avals, structure, compiled
+            self.last = avals, structure, compiled, config.process
         return self._run(entry, compiled, inputs, donated)
 
     def _run(self, entry: Entry, compiled: Compiled, inputs: Sequence, donated: Sequence[bool]):
@@ -305,6 +310,8 @@ class Jitted:
 
     def _leaf(self, x, i, args, kwargs):
         if isinstance(x, Tracer):
+            if not _thread.frames:
+                raise leaked(x)
             return x
         if not isinstance(x, (float, int, np.ndarray, Array)):
             paths = [(n, *path) for n, a in enumerate(args) for path, _ in tree.flatten_with_path(a)[0]]

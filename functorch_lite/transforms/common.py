@@ -11,7 +11,7 @@ from typing import Any
 from functorch_lite.ir import Graph, Lit
 from functorch_lite.trace import current_frame, trace
 
-MAX_EQUATIONS = 400_000  # that one pass may hold in its cache: about 1 GB if all of them were distinct
+MAX_EQUATIONS = 50_000  # that one pass may hold in its cache, an entry counting for 20: some ten to a hundred MB
 MAX_DEPTH = 100  # nested graphs; each level costs several Python frames
 
 _depth = threading.local()
@@ -59,7 +59,7 @@ def rewrite(fun: Callable) -> Callable:
 
 def _weight(made) -> int:
     if type(made) is Graph:
-        return 1 + len(made.eqns)
+        return 20 + len(made.eqns)
     return sum(map(_weight, made)) if isinstance(made, tuple) else getattr(made, "weight", 1)
 
 
