@@ -171,4 +171,6 @@ def _convert(in_types, out_types, *, dtype, weak):
         inside = wide(source)
         saturate = _saturating(dtype, inside)
         return saturate if inside is source else lambda x: saturate(x.astype(inside))
+    if source.isbuiltin != 1 and dtype.isbuiltin != 1:  # not all types of ml_dtypes know each other
+        return lambda x: x.astype(wide(source)).astype(dtype)
     return lambda x: x.astype(dtype)

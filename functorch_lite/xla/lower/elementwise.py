@@ -148,4 +148,6 @@ def _convert(low, xs, in_types, out_types, *, dtype, weak):
         x = low.op("real", source, [x])
         if source.dtype == dtype:
             return x
+    if source.dtype.itemsize == 1 and dtypes.is_float(source.dtype) and dtypes.is_integer(dtype):
+        x = low.op("convert", source.with_dtype(FLOAT32), [x])  # XLA bounds the result in a dtype that lacks the bounds
     return low.op("convert", out_types[0], [x])
