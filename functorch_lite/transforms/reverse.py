@@ -55,7 +55,7 @@ def backward(graph: Graph, active: tuple[bool, ...], given: tuple[bool, ...]) ->
 def value_and_grad(graph: Graph, active: tuple[bool, ...]) -> Graph:
     """(x...) -> (y, aux...) becomes (x...) -> (y, aux..., dy/dx of active x...)."""
     halves, out_active = linearize(graph, active)
-    given = (out_active[0], *[False] * (sum(out_active) - out_active[0]))
+    given = (True,) * out_active[0] + (False,) * (sum(out_active) - out_active[0])
     back, mask = backward(graph, active, given)
 
     def body(*xs):
