@@ -17,5 +17,6 @@ from functorch_lite.host import (  # noqa: F401  they register themselves
     select,
     shape,
     slicing,
+    sort,
     special,
 )

@@ -130,7 +130,9 @@ def computed_in(type_):
     """The dtype in which NumPy computes what `type_` holds: the narrow ones have no kernels."""
     if narrow(type_):
         return np.dtype(np.float32)
-    return type_.dtype if type_.dtype.isbuiltin else np.dtype(np.int8 if dtypes.kind(type_.dtype) == "i" else np.uint8)
+    if type_.dtype.isbuiltin == 1:
+        return type_.dtype
+    return np.dtype(np.int8 if dtypes.kind(type_.dtype) == "i" else np.uint8)
 
 
 def _register(prim, ufunc, once):

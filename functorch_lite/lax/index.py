@@ -1,4 +1,4 @@
-"""Gather, scatter and slices whose start is data, with the names and arguments of `jax.lax`."""
+"""Gather, scatter, slices whose start is data, and sorting, with the names and arguments of `jax.lax`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from functorch_lite import dtypes
 from functorch_lite.array import Array
 from functorch_lite.prims import elementwise as e
 from functorch_lite.prims import index as p
-from functorch_lite.prims.shape import reshape
+from functorch_lite.prims import sort as order
+from functorch_lite.prims.shape import reshape, transpose
 from functorch_lite.prims.slicing import slice as static_slice
 from functorch_lite.trace import at, current_frame, typeof
 
@@ -32,6 +33,9 @@ __all__ = [
     "scatter_min",
     "scatter_mul",
     "scatter_sub",
+    "sort",
+    "sort_key_val",
+    "top_k",
 ]
 
 
@@ -227,3 +231,38 @@ def dynamic_update_index_in_dim(operand, update, index, axis, *, allow_negative_
     if len(shape) == type_.ndim - 1:
         update = reshape(update, (*shape[:axis], 1, *shape[axis:]))
     return dynamic_update_slice_in_dim(operand, update, index, axis, allow_negative_indices=allow_negative_indices)
+
+
+# ---- sorting ----
+
+
+def sort(operand, dimension=-1, is_stable=True, num_keys=1):
+    """An array, or a sequence of arrays of one shape by the first `num_keys` of them, in order along `dimension`.
+
+    -0.0 equals 0.0, NaN comes last, and complex numbers compare by their real part first. With `is_stable`, rows whose
+    keys are equal keep their order.
+    """
+    many = isinstance(operand, (tuple, list))
+    xs = list(operand) if many else [operand]
+    if not xs:
+        raise TypeError(f"sort: there are no operands, at {at()}; give one array or more")
+    made = order.sort(xs, _axis("sort", typeof(xs[0]), dimension), num_keys, is_stable)
+    return tuple(made) if many else made[0]
+
+
+def sort_key_val(keys, values, dimension=-1, is_stable=True):
+    """`keys` in order along `dimension`, and `values` moved along with them."""
+    return sort((keys, values), dimension, is_stable)
+
+
+def top_k(operand, k, *, axis=-1):
+    """The `k` largest elements along `axis`, largest first, and their positions (int32); of equal ones the first first.
+
+    NaN is the largest, and 0.0 exceeds -0.0.
+    """
+    type_ = typeof(operand)
+    axis = _axis("top_k", type_, axis)
+    if axis == type_.ndim - 1:
+        return tuple(order.top_k(operand, k))
+    axes = tuple([type_.ndim - 1 if a == axis else axis if a == type_.ndim - 1 else a for a in range(type_.ndim)])
+    return tuple([transpose(y, axes) for y in order.top_k(transpose(operand, axes), k)])

@@ -11,5 +11,6 @@ from functorch_lite.xla.lower import (  # noqa: F401  they register themselves
     select,
     shape,
     slicing,
+    sort,
     special,
 )
