@@ -14,6 +14,7 @@ import numpy as np
 from functorch_lite import dtypes, lax
 from functorch_lite.array import Array, of_value
 from functorch_lite.numpy import ufuncs
+from functorch_lite.numpy.arithmetic import power
 from functorch_lite.numpy.dispatch import REFUSED, quietly
 from functorch_lite.numpy.indexing import convert, cut, getitem, lax_reshape, reverse, stacked, within
 from functorch_lite.numpy.pieces import (
@@ -111,7 +112,7 @@ class Update:
 
     def power(self, values, **how):
         """A copy with `x[index] **= values`."""
-        return ufuncs.power(self._array, _neutral(self._array).at[self._index].multiply(values, **how))
+        return power(self._array, _neutral(self._array).at[self._index].multiply(values, **how))
 
     def subtract(self, values, **how):
         """A copy with `x[index] -= values`."""
