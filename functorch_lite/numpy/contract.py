@@ -113,6 +113,8 @@ def _batched(name, x, y, core: str, precision=None, preferred=None):
 
 # ---- matrices and vectors ----
 
+_CORES = {(1, 1): "k,k->", (1, 2): "k,km->m", (2, 1): "nk,k->n", (2, 2): "nk,km->nm"}
+
 
 def matmul(a, b, *, precision=None, preferred_element_type=None, out_sharding=None):
     """The matrix product a @ b; vectors are rows on the left and columns on the right, axes in front broadcast.
@@ -129,11 +131,14 @@ def matmul(a, b, *, precision=None, preferred_element_type=None, out_sharding=No
             except REFUSED:
                 pass
     a, b = as_array("matmul", a), as_array("matmul", b)
-    n, m = typeof(a).ndim, typeof(b).ndim
+    s, t = typeof(a), typeof(b)
+    n, m = s.ndim, t.ndim
+    plain = s.dtype is t.dtype and 0 < n <= 2 and 0 < m <= 2 and s.shape[-1] == t.shape[0]
+    if plain and preferred_element_type is None:
+        return dot_of(a, b, _CORES[n, m], _precision("matmul", precision))
     if not (n and m):
-        raise ValueError(f"matmul: takes vectors and matrices, got {typeof(a)} and {typeof(b)} at {at()}; use `*`")
-    core = {(1, 1): "k,k->", (1, 2): "k,km->m", (2, 1): "nk,k->n", (2, 2): "nk,km->nm"}[min(n, 2), min(m, 2)]
-    return _batched("matmul", a, b, core, precision, preferred_element_type)
+        raise ValueError(f"matmul: takes vectors and matrices, got {s} and {t} at {at()}; use `*`")
+    return _batched("matmul", a, b, _CORES[min(n, 2), min(m, 2)], precision, preferred_element_type)
 
 
 def dot(a, b, *, precision=None, preferred_element_type=None, out_sharding=None):

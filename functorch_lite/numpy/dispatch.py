@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 
 from functorch_lite import dtypes, lax
-from functorch_lite.array import Array, of_value
+from functorch_lite.array import Array, WeakArray, of_value
 from functorch_lite.config import config
 from functorch_lite.numpy.promote import (
     AS_IS,
     PYTHON,
     as_array,
+    dtype_plan,
     key_of,
     nothing_to_do,
     operand,
@@ -50,6 +51,49 @@ def _named(op, name, doc):
     op.__doc__ = doc
     op.__module__ = "functorch_lite.numpy"
     return op
+
+
+# ---- mixed operands on the host ----
+
+_HOST = frozenset((Array, WeakArray))
+_PLAIN = frozenset("?bhilqBHILQefdFD")  # type characters of NumPy's own dtypes
+_HUGE = 1 << 53  # beyond it, an int need not be a float
+
+
+def on_host(kernel: Callable, rule: str, *xs: Any):
+    """One NumPy call for operands of several dtypes, or weak ones: they are converted first. None if it refuses."""
+    kinds = [type(x) if type(x) in PYTHON else x.type if type(x) in _HOST else None for x in xs]
+    if None in kinds:
+        return None
+    try:
+        dtype, weak, _ = dtype_plan(rule, config.default_float, tuple(kinds))
+        if dtype.char not in _PLAIN:
+            return None
+        result = quietly(kernel, *[_host_value(x, dtype) for x in xs])
+    except REFUSED:
+        return None
+    if result.dtype is BOOL and dtype is not BOOL:
+        return of_value(result)
+    if result.dtype is not dtype:
+        return None
+    return _of_weak(result) if weak else of_value(result)
+
+
+def _of_weak(value) -> WeakArray:
+    """The same as `of_value`; the type is found when somebody asks, as making one costs 5 us."""
+    self = _new(WeakArray)
+    self._value = value
+    return self
+
+
+_new = object.__new__
+
+
+def _host_value(x, dtype):
+    if type(x) in PYTHON:
+        return np.asarray(x, dtype)[()]
+    value = x._value
+    return value if value.dtype is dtype else value.astype(dtype)
 
 
 # ---- one operand ----
@@ -83,6 +127,10 @@ def unary(name: str, lower: Callable, kernel: Callable | None, doc: str, rule: s
                         return of_value(result)
                 except REFUSED:
                     pass
+            if not tracing:
+                result = on_host(kernel, rule, x)
+                if result is not None:
+                    return result
             return slow(x)
 
     return _named(op, name, doc)
@@ -126,7 +174,7 @@ def binary(
         a, b = key_of(x), key_of(y)
         if a is not None and b is not None and not arrays:
             ready = nothing_to_do(rule, config.default_float, a, b)
-            if ready:
+            if ready and (type(x) is not int or -_HUGE <= x <= _HUGE) and (type(y) is not int or -_HUGE <= y <= _HUGE):
                 return (on_bool if ready == "b" else lower)(x, y)
         x, y = promote(name, rule, x, y)
         if arrays:
@@ -151,23 +199,27 @@ def binary(
                 if kind_y is Array:
                     b = y._value
                     if b.dtype is not dtype:
-                        return slow(x, y)
+                        return mixed(x, y)
                 elif kind_y in NUMBERS:
                     b = y
                 else:
-                    return slow(x, y)
+                    return mixed(x, y)
             elif kind_y is Array and kind_x in NUMBERS:
                 a, b = x, y._value
                 dtype = b.dtype
             else:
-                return slow(x, y)
+                return mixed(x, y)
             try:
                 result = quietly(kernel, a, b)
                 if result.dtype is dtype:
                     return of_value(result)
             except REFUSED:
                 pass
-            return slow(x, y)
+            return mixed(x, y)
+
+        def mixed(x, y):
+            result = on_host(kernel, rule, x, y)
+            return result if result is not None else slow(x, y)
 
     return _named(op, name, doc)
 
@@ -191,7 +243,8 @@ def comparison(name: str, lower: Callable, kernel: Callable, doc: str, beyond: C
 
     def slow(x, y):
         a, b = key_of(x), key_of(y)
-        if a is None or b is None or a is int or b is int or not nothing_to_do(AS_IS, config.default_float, a, b):
+        ready = a is not None and b is not None and a is not int and b is not int
+        if not ready or not nothing_to_do(AS_IS, config.default_float, a, b):
             x, y = operand(name, x), operand(name, y)
             if type(x) is int or type(y) is int:
                 answer = _out_of_range(x, y, beyond)
@@ -206,17 +259,24 @@ def comparison(name: str, lower: Callable, kernel: Callable, doc: str, beyond: C
             if kind is Array:
                 other = y._value
                 if other.dtype is not value.dtype:
-                    return slow(x, y)
+                    return mixed(x, y)
             elif kind in NUMBERS and value.dtype.kind in _ORDER_KINDS[kind]:
                 other = y
             else:
-                return slow(x, y)
+                return mixed(x, y)
             try:
                 result = quietly(kernel, value, other)
                 if result.dtype is BOOL:
                     return of_value(result)
             except REFUSED:
                 pass
+        return mixed(x, y)
+
+    def mixed(x, y):
+        if not tracing and type(x) is not int and type(y) is not int:
+            result = on_host(kernel, AS_IS, x, y)
+            if result is not None:
+                return result
         return slow(x, y)
 
     return _named(op, name, doc)

@@ -17,6 +17,8 @@ from functorch_lite import dtypes, lax
 from functorch_lite.array import Array
 from functorch_lite.config import config
 from functorch_lite.errors import ConcretizationError
+from functorch_lite.prims.elementwise import convert as convert_primitive
+from functorch_lite.prims.shape import broadcast
 from functorch_lite.trace import Tracer, at, executor, tracing, typeof
 
 __all__ = ["array", "asarray"]
@@ -201,10 +203,11 @@ def result_dtype(rule: str, dtype: np.dtype, weak: bool) -> tuple[np.dtype, bool
 
 
 @functools.lru_cache(8192)
-def _dtype_plan(rule: str, default: np.dtype, types: tuple) -> tuple[np.dtype, bool, tuple | None]:
-    """(dtype, weak, per operand None or what to do); `types` holds Python types for scalars.
+def dtype_plan(rule: str, default: np.dtype, types: tuple) -> tuple[np.dtype, bool, tuple | None]:
+    """The dtype in which operands of these types meet, whether it is weak, and per operand None or what to do.
 
-    `default` is the default float dtype, read here through `config` and so part of the key.
+    `types` holds Python types for scalars; `default` is the default float dtype, which is read here through `config`
+    and so part of the key.
     """
     each = [(dtypes.scalar_dtype(t), t is not bool) if type(t) is type else (t.dtype, t.weak) for t in types]
     dtype, weak = dtypes.promote(tuple([d for d, _ in each]), tuple([w for _, w in each]))
@@ -229,16 +232,19 @@ def _shape_plan(shapes: tuple) -> tuple | None:
 
 @functools.lru_cache(16384)
 def nothing_to_do(rule: str, default: np.dtype, a, b) -> str:
-    """The kind of dtype that operands of these types meet in, if none needs conversion or broadcasting, else ""."""
-    if type(a) is type and type(b) is type:
-        return ""
-    if len({t.shape for t in (a, b) if type(t) is not type}) > 1:
+    """The kind of dtype that operands of these types meet in, if none needs conversion or broadcasting, else "".
+
+    A Python int beside floats needs none, as it becomes a literal of their dtype, unless it is huge.
+    """
+    arrays = [t for t in (a, b) if type(t) is not type]
+    if not arrays or len({t.shape for t in arrays}) > 1:
         return ""
     try:
-        dtype, _, steps = _dtype_plan(rule, default, (a, b))
+        dtype, _, steps = dtype_plan(rule, default, (a, b))
     except TypeError:
         return ""
-    return "" if steps else dtypes.kind(dtype)
+    unready = [t for t, step in zip((a, b), steps or ()) if step is not None and not (t is int and step is float)]
+    return "" if unready else dtypes.kind(dtype)
 
 
 def key_of(x):
@@ -263,7 +269,7 @@ def promote_dtypes(name: str, *xs, rule: str = AS_IS) -> list:
 
 def in_dtype(name, rule, xs, types):
     try:
-        dtype, weak, steps = _dtype_plan(rule, config.default_float, types)
+        dtype, weak, steps = dtype_plan(rule, config.default_float, types)
     except TypeError as error:
         raise TypeError(f"{name}: {error}, at {at()}") from None
     if steps is None:
@@ -273,7 +279,7 @@ def in_dtype(name, rule, xs, types):
         if type(step) is type:
             x = _python(name, step, x)
         elif step is not None:
-            x = lax.convert_element_type(x, dtype, weak)
+            x = convert_primitive(x, dtype, weak)
         made.append(x)
     return made
 
@@ -300,14 +306,46 @@ def promote_shapes(name: str, *xs) -> list:
     made = []
     for x in xs:
         axes = None if type(x) in PYTHON else next(step)
-        made.append(x if axes is None else lax.broadcast_in_dim(x, shape, axes))
+        made.append(x if axes is None else broadcast(x, shape, axes))
     return made
+
+
+@functools.lru_cache(8192)
+def _plan(rule: str, default: np.dtype, types: tuple) -> tuple | None:
+    """(dtype, weak, shape, per operand its step and its axes), or None where the shapes do not meet."""
+    dtype, weak, steps = dtype_plan(rule, default, types)
+    shapes = [t.shape for t in types if type(t) is not type]
+    axes = [None] * len(shapes)
+    shape = shapes[0] if shapes else ()
+    if len(set(shapes)) > 1:
+        meeting = _shape_plan(tuple(shapes))
+        if meeting is None:
+            return None
+        shape, axes = meeting
+    place = iter(axes)
+    steps = steps or (None,) * len(types)
+    return dtype, weak, shape, tuple([(s, None if type(t) is type else next(place)) for s, t in zip(steps, types)])
 
 
 def promote(name: str, rule: str, *xs) -> list:
     """Operands of one elementwise operation: one dtype, one shape; Python scalars stay beside an array."""
-    xs = [operand(name, x) for x in xs]
-    return promote_shapes(name, *in_dtype(name, rule, xs, tuple([_key(x) for x in xs])))
+    types = tuple([key_of(x) for x in xs])
+    if None in types:
+        xs = [operand(name, x) for x in xs]
+        types = tuple([_key(x) for x in xs])
+    try:
+        plan = _plan(rule, config.default_float, types)
+    except TypeError as error:
+        raise TypeError(f"{name}: {error}, at {at()}") from None
+    if plan is None:
+        return promote_shapes(name, *xs)  # which says that they do not meet
+    dtype, weak, shape, actions = plan
+    made = []
+    for x, (step, axes) in zip(xs, actions):
+        if step is not None:
+            x = _python(name, step, x) if type(step) is type else convert_primitive(x, dtype, weak)
+        made.append(x if axes is None else broadcast(x, shape, axes))
+    return made
 
 
 def convert(name: str, x, dtype: np.dtype):

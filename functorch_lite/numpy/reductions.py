@@ -6,6 +6,7 @@ Floats of 16 bits and fewer are summed in float32 and rounded once.
 from __future__ import annotations
 
 import builtins
+import functools
 import math
 from collections.abc import Callable
 
@@ -28,7 +29,7 @@ from functorch_lite.numpy.promote import (
 )
 from functorch_lite.numpy.selecting import no_out
 from functorch_lite.numpy.ufuncs import add, divide, maximum, minimum, multiply, sqrt, subtract
-from functorch_lite.trace import at, tracing, typeof
+from functorch_lite.trace import Tracer, at, tracing, typeof
 
 # fmt: off
 __all__ = [
@@ -78,9 +79,13 @@ def widened(x):
 
 def sum_dtype(dtype: np.dtype) -> np.dtype:
     """The dtype of a sum: booleans and narrow integers count in the default integer, unsigned ones in its like."""
+    return _sum_dtype(dtype, config.default_int)
+
+
+@functools.lru_cache(None)
+def _sum_dtype(dtype, default):
     kind = dtypes.kind(dtype)
-    if kind == "b" or (kind in "iu" and dtypes.iinfo(dtype).bits < 8 * config.default_int.itemsize):
-        default = config.default_int
+    if kind == "b" or (kind in "iu" and dtypes.iinfo(dtype).bits < 8 * default.itemsize):
         return np.dtype(f"u{default.name}") if kind == "u" else default
     return dtype
 
@@ -100,6 +105,8 @@ def _folding(name: str, lower: Callable, kernel: np.ufunc, combine: Callable, st
                     return of_value(quietly(kernel.reduce, value, axis, given))
                 except REFUSED:
                     pass
+        elif type(a) is Tracer and not keepdims and dtype is out is initial is where is None and a.dtype.char in _EXACT:
+            return lower(a, canonical_axes(name, axis, a.type.ndim))
         no_out(name, out)
         a = as_array(name, a)
         result_dtype = user_dtype(name, dtype)
@@ -231,7 +238,7 @@ def count_nonzero(a, axis=None, keepdims=False):
 
 def index_dtype(n: int) -> np.dtype:
     """The default integer dtype, or int64 where it cannot count to `n`."""
-    return config.default_int if n <= dtypes.iinfo(config.default_int).max else np.dtype(np.int64)
+    return config.default_int if n < 1 << 31 else np.dtype(np.int64)
 
 
 def _position(name: str, lower: Callable, kernel: Callable, doc: str) -> Callable:
@@ -270,8 +277,12 @@ argmin = _position("argmin", lax.argmin, np.argmin, "The index of the first smal
 # ---- means ----
 
 
+def _count(shape, axes) -> float:
+    return float(math.prod([shape[i] for i in axes]))
+
+
 def _prepared(name, a, axis, dtype, where):
-    """(operand in the dtype of computation, dtype of the result, axes, number of elements: an integer or an array)."""
+    """(operand in the dtype of computation, dtype of the result, axes, number of elements: a float or an array)."""
     result_dtype = user_dtype(name, dtype)
     (a,) = promote_dtypes(name, a, rule=INEXACT)
     a = as_array(name, a)
@@ -283,7 +294,7 @@ def _prepared(name, a, axis, dtype, where):
     shape = typeof(x).shape
     axes = canonical_axes(name, axis, len(shape))
     if where is None:
-        count = math.prod([shape[i] for i in axes])
+        count = _count(shape, axes)
     else:
         count = lax.reduce_sum(lax.convert_element_type(where, dtypes.real_of(typeof(x).dtype)), axes)
     return x, result_dtype, axes, count, where
@@ -306,6 +317,9 @@ def mean(a, axis=None, dtype=None, out=None, keepdims=False, *, where=None):
             except (*REFUSED, ZeroDivisionError):
                 pass
     no_out("mean", out)
+    if type(a) is Tracer and not keepdims and dtype is where is None and a.dtype.char in _EXACT:
+        axes = canonical_axes("mean", axis, a.type.ndim)
+        return lax.div(lax.reduce_sum(a, axes), _count(a.type.shape, axes))
     x, result_dtype, axes, count, where = _prepared("mean", a, axis, dtype, where)
     result = divide(lax.reduce_sum(masked("mean", x, where, 0), axes), count)
     result = keep(result, typeof(x).shape, axes) if keepdims else result
@@ -337,10 +351,9 @@ def var(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False, *, where=Non
     if mean is None:
         center = spread(divide(lax.reduce_sum(masked("var", x, where, 0), axes), count), shape, axes)
     else:
-        center = mean
-    x, center = promote("var", INEXACT, x, center)
+        x, center = promote("var", INEXACT, x, mean)
     d = lax.sub(x, center)
-    squares = lax.real(lax.mul(d, lax.conj(d))) if _kind(d) == "c" else lax.mul(d, d)
+    squares = lax.real(lax.mul(d, lax.conj(d))) if _kind(d) == "c" else lax.square(d)
     total = lax.reduce_sum(masked("var", squares, where, 0), axes)
     result = divide(total, subtract(count, ddof) if where is not None else count - ddof)
     result = keep(result, shape, axes) if keepdims else result
