@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functorch_lite.ir import Graph, Lit
-from functorch_lite.prims.elementwise import add
+from functorch_lite.prims.elementwise import add_cotangents
 from functorch_lite.prims.linear import Deferred, Linear, settle
 from functorch_lite.trace import bind, current_frame
 from functorch_lite.transforms.common import pick, read, rebuild, rewrite, visit
@@ -32,7 +32,7 @@ def transpose(
             if type(ct) is Deferred:
                 deferred.setdefault(a, []).append(ct)
             else:
-                cts[a] = ct if a not in cts else add(cts[a], ct)
+                cts[a] = ct if a not in cts else add_cotangents(cts[a], ct)
 
         def total(a):
             ct = cts.pop(a, None)
