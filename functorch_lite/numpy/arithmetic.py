@@ -21,7 +21,7 @@ from functorch_lite.numpy.promote import (
     promote_shapes,
 )
 from functorch_lite.numpy.ufuncs import round_half_even, signbit
-from functorch_lite.trace import at, tracing, typeof
+from functorch_lite.trace import Tracer, at, tracing, typeof
 
 # fmt: off
 __all__ = [
@@ -57,14 +57,10 @@ def _safe(kernel):
 
 
 def _opposite(r, y):
-    """Whether the sign of a remainder is not that of the divisor."""
+    """Whether the signs of a remainder and of the divisor differ; not where one of them is 0."""
     if type(y) in PYTHON:
         return lax.lt(r, 0) if y > 0 else lax.gt(r, 0)
-    if _kind(r) == "i":
-        other = lax.lt(lax.bitwise_xor(r, y), 0)
-    else:
-        other = lax.ne(lax.lt(r, 0), lax.lt(y, 0))
-    return lax.bitwise_and(lax.ne(r, 0), other)
+    return lax.lt(lax.mul(lax.sign(r), lax.sign(y)), 0)
 
 
 def _power_of_two(y) -> bool:
@@ -121,26 +117,24 @@ def divmod(x1, x2, /):
 
 
 def _gcd(x, y):
+    """Euclid's algorithm, as often as it can take: n-bit numbers need at most 1.4405 n steps (Lame's theorem).
+
+    A remainder of division by 0 is the dividend, so that the pair (g, 0) changes places with itself in the end.
+    """
     if _kind(x) not in "iu":
         raise TypeError(f"gcd: takes integers, got {typeof(x)} at {at()}; convert them")
     if _kind(x) == "i":
         x, y = lax.abs(x), lax.abs(y)
-
-    def step(state):
-        a, b = state
-        more = lax.ne(b, 0)
-        return lax.select(more, b, a), lax.select(more, lax.rem(a, b), b)
-
-    axes = tuple(range(typeof(x).ndim))
-    return lax.while_loop(lambda state: lax.reduce_or(lax.ne(state[1], 0), axes), step, (x, y))[0]
+    for _ in range(math.ceil(1.4405 * dtypes.iinfo(dtype_of(x)).bits) + 1):
+        x, y = y, lax.rem(x, y)
+    return lax.bitwise_or(x, y)
 
 
 def _lcm(x, y):
     if _kind(x) == "i":
         x, y = lax.abs(x), lax.abs(y)
     d = _gcd(x, y)
-    none = lax.eq(d, 0)
-    return lax.mul(lax.div(x, lax.select(none, lax.full(typeof(d).shape, 1, typeof(d).dtype), d)), y)
+    return lax.mul(lax.div(x, lax.max(d, 1)), y)
 
 
 gcd = binary("gcd", _gcd, np.gcd, "The greatest common divisor of integers; that of 0 and 0 is 0.", NUMBER, arrays=True)
@@ -160,7 +154,7 @@ def power(x1, x2, /):
         try:
             if kind in NUMBERS:
                 result = quietly(np.square, value) if x2 == 2 else quietly(np.power, value, x2)
-            elif kind is Array and x2._value.dtype is value.dtype and value.dtype.kind == "f":
+            elif kind is Array and x2._value.dtype is value.dtype and value.dtype.kind in "iuf":
                 result = quietly(np.power, value, x2._value)
             else:
                 return _power(x1, x2)
@@ -179,14 +173,30 @@ def _power(x1, x2):
     if type(x2) is int and type(x1) not in PYTHON:
         (x1,) = promote_dtypes("power", x1, rule=NUMBER)
         return _integer_power(x1, x2)
-    x1, x2 = promote("power", NUMBER, x1, x2)
-    return lax.pow(x1, x2) if type(x1) not in PYTHON or type(x2) not in PYTHON else lax.pow(*filled(x1, x2))
+    x1, x2 = filled(*promote("power", NUMBER, x1, x2))
+    return lax.pow(x1, x2) if _kind(x1) not in "iu" else _powers_of_integers(x1, x2)
+
+
+def _powers_of_integers(x, y):
+    """Square and multiply, bit by bit of the exponents; a negative exponent that is not known counts as 0."""
+    if not isinstance(y, Tracer) and _kind(y) == "i" and np.any(np.asarray(y) < 0):
+        raise _negative_power(x, typeof(y))
+    info, y = dtypes.iinfo(dtype_of(y)), lax.max(y, 0)
+    result = None
+    for k in range(info.bits - (info.min < 0)):
+        factor = lax.select(lax.ne(lax.bitwise_and(y, 1 << k), 0), x, 1)
+        result, x = factor if result is None else lax.mul(result, factor), lax.mul(x, x)
+    return result
+
+
+def _negative_power(x, n) -> ValueError:
+    return ValueError(
+        f"power: integers have no negative powers, got {typeof(x)} to the power {n} at {at()}; convert to floats")
 
 
 def _integer_power(x, n: int):
     if n < 0 and _kind(x) in "iu":
-        raise ValueError(
-            f"power: integers have no negative powers, got {typeof(x)} to the power {n} at {at()}; convert to floats")
+        raise _negative_power(x, n)
     if n in (0, 1):
         return x if n else lax.full(typeof(x).shape, 1, typeof(x).dtype)
     return lax.square(x) if n == 2 else lax.integer_pow(x, n)
