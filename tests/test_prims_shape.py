@@ -63,8 +63,7 @@ def moves(draw):
         lambda x: s.rev(x, back),
         lambda x: p.slice(x, start, limit, strides),
         lambda x: p.pad(x, 0, config),
-        lambda x: p.slice(p.slice(s.broadcast(s.broadcast(x, target, where), (2, *target)), [0] * (n + 2), (2, *target)),
-                          (1,) + (0,) * (n + 1), (2, *target)),
+        lambda x: p.slice(s.broadcast(s.broadcast(x, target, where), (2, *target)), (1, *[0] * (n + 1)), (2, *target)),
     ]))  # fmt: skip
 
 
@@ -156,7 +155,8 @@ def operations(graph):
         (lambda x: s.reduce_sum(s.reshape(x, (4, 1, 3)), (1,)), []),
         (lambda x: p.concatenate([x, s.full((0, 3), 0, F64)], 0), []),
         (lambda x: p.slice(p.concatenate([x, x, x], 1), (0, 4), (4, 6)), ["slice"]),
-        (lambda x: e.add(x, p.slice(p.pad(s.full((2, 3), 1, F64), 1.0, ((2, 2, 0), (0, 0, 0))), (0, 0), (4, 3))), ["add"]),
+        (lambda x: e.add(x, p.slice(p.pad(s.full((2, 3), 1, F64), 1.0, ((2, 2, 0), (0, 0, 0))), (0, 0), (4, 3))),
+         ["add"]),
         (lambda x: e.mul(x, s.broadcast(s.iota(F64, (1, 1), 1), (4, 3))), ["mul"]),
     ],
 )  # fmt: skip
