@@ -26,6 +26,7 @@ from functorch_lite.numpy.pieces import (
     Span,
     backward,
     forward,
+    host_index,
     layout,
     mode_name,
     parse,
@@ -148,7 +149,6 @@ Update.max = _method("max", np.maximum, "= maximum(x[index], values)")
 
 # ---- eager, on the host ----
 
-_PLAIN = frozenset((int, slice, type(None), type(Ellipsis), np.ndarray))
 _TAKES = {float: "f", int: "fiu"}  # Python scalars that NumPy stores as we do, by the kind of the array
 
 
@@ -161,19 +161,6 @@ def _host_value(value, new):
     if kind is np.ndarray:
         return new if new.dtype is value.dtype else None
     return new if value.dtype.kind in _TAKES.get(kind, "") else None
-
-
-def host_index(index):
-    """`index` as NumPy takes it; None where the general way has to look at it."""
-    kind = type(index)
-    if kind in _PLAIN:
-        return index if index is not None else (None,)
-    if kind is Array:
-        return index._value
-    if kind is tuple:
-        entries = tuple([e._value if type(e) is Array else e for e in index])
-        return entries if all([type(e) in _PLAIN for e in entries]) else None
-    return None
 
 
 def _on_host(ufunc, x, index, values):

@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from functorch_lite import dtypes, lax
+from functorch_lite.array import Array, of_value
+from functorch_lite.numpy.dispatch import REFUSED
 from functorch_lite.numpy.pieces import (
     DEFAULT,
     Flag,
@@ -20,16 +22,24 @@ from functorch_lite.numpy.pieces import (
     Span,
     backward,
     forward,
+    host_index,
     layout,
     parse,
     window,
 )
 from functorch_lite.prims.index import fill_of
-from functorch_lite.trace import SCALARS, Tracer, typeof
+from functorch_lite.trace import SCALARS, Tracer, tracing, typeof
 
 
 def getitem(x, index, how: How = DEFAULT):
     """`x[index]`, and `x.at[index].get(...)` with its keywords."""
+    if type(x) is Array and not tracing and how.mode is None and how.wrap:
+        where = host_index(index)
+        if where is not None:
+            try:
+                return of_value(x._value[where])
+            except (IndexError, *REFUSED):
+                pass  # the general way raises our error
     pieces = parse(typeof(x), index, how)
     if any(type(p) in (Pick, Flag) for p in pieces):
         return _take(x, pieces, how)
@@ -60,7 +70,11 @@ def reverse(x, axes):
 
 
 def lax_reshape(x, shape):
-    return x if typeof(x).shape == tuple(shape) else lax.reshape(x, tuple(shape))
+    """`x` in another shape of as many elements."""
+    if type(x) is Array and not tracing:
+        value = x._value
+        return x if value.shape == shape else of_value(value.reshape(shape))
+    return x if typeof(x).shape == shape else lax.reshape(x, shape)
 
 
 def _take(x, pieces, how):

@@ -8,7 +8,7 @@ import operator
 import numpy as np
 
 from functorch_lite import lax
-from functorch_lite.array import Array
+from functorch_lite.array import Array, of_value
 from functorch_lite.numpy.indexing import getitem, lax_reshape
 from functorch_lite.numpy.pieces import How, known
 from functorch_lite.numpy.promote import (
@@ -21,7 +21,7 @@ from functorch_lite.numpy.promote import (
 )
 from functorch_lite.numpy.selecting import integers, no_out
 from functorch_lite.numpy.shape import atleast_1d, atleast_2d, atleast_3d, broadcast_to, immutable
-from functorch_lite.trace import Tracer, at, typeof
+from functorch_lite.trace import Tracer, at, tracing, typeof
 
 __all__ = [
     "array_split", "block", "column_stack", "concat", "concatenate", "dsplit", "dstack", "hsplit",
@@ -74,7 +74,14 @@ def concatenate(arrays, axis=0, dtype=None):
                 f"concatenate: {typeof(first)} and {typeof(x)} differ beside axis {axis}, at {at()}; reshape one"
             )
     arrays = _one_dtype("concatenate", arrays, dtype)
-    return immutable(arrays[0]) if len(arrays) == 1 else lax.concatenate(arrays, axis)
+    return immutable(arrays[0]) if len(arrays) == 1 else joined(arrays, axis)
+
+
+def joined(arrays, axis):
+    """Arrays of one dtype, and of one shape but for the axis."""
+    if not tracing and all([type(x) is Array for x in arrays]):
+        return of_value(np.concatenate([x._value for x in arrays], axis))
+    return lax.concatenate(arrays, axis)
 
 
 def concat(arrays, /, *, axis=0):
@@ -93,8 +100,8 @@ def stack(arrays, axis=0, out=None, dtype=None):
             raise ValueError(f"stack: {typeof(first)} and {typeof(x)} at {at()} have different shapes; give equal ones")
     arrays = _one_dtype("stack", arrays, dtype)
     new = (*first.shape[:axis], 1, *first.shape[axis:])
-    parts = [lax.reshape(x, new) for x in arrays]
-    return parts[0] if len(parts) == 1 else lax.concatenate(parts, axis)
+    parts = [lax_reshape(x, new) for x in arrays]
+    return immutable(parts[0]) if len(parts) == 1 else joined(parts, axis)
 
 
 def unstack(x, /, *, axis=0) -> tuple:

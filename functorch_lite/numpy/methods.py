@@ -24,9 +24,10 @@ from functorch_lite.numpy import (
     sorting,
     ufuncs,
 )
-from functorch_lite.numpy.at import At, host_index
+from functorch_lite.numpy.at import At
 from functorch_lite.numpy.dispatch import REFUSED
 from functorch_lite.numpy.indexing import getitem, lax_reshape
+from functorch_lite.numpy.pieces import host_index
 from functorch_lite.numpy.promote import PYTHON, user_dtype
 from functorch_lite.trace import Tracer, at, tracing, typeof
 

@@ -94,6 +94,22 @@ def known(x) -> np.ndarray | None:
     return None if x is None else np.asarray(x)
 
 
+_PLAIN = frozenset((int, slice, type(None), type(Ellipsis), np.ndarray))
+
+
+def host_index(index):
+    """`index` as NumPy takes it; None where the general way has to look at it."""
+    kind = type(index)
+    if kind in _PLAIN:
+        return index if index is not None else (None,)
+    if kind is Array:
+        return index._value
+    if kind is tuple:
+        entries = tuple([e._value if type(e) is Array else e for e in index])
+        return entries if all([type(e) in _PLAIN for e in entries]) else None
+    return None
+
+
 # ---- from an index to pieces ----
 
 

@@ -11,12 +11,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from functorch_lite import lax
+from functorch_lite.array import of_value
 from functorch_lite.numpy.indexing import getitem, lax_reshape
 from functorch_lite.numpy.pieces import How
 from functorch_lite.numpy.promote import as_array, canonical_axis, convert, promote_dtypes
 from functorch_lite.numpy.selecting import nonzero, where
 from functorch_lite.numpy.shape import broadcast_to, immutable, moveaxis
-from functorch_lite.numpy.sorting import first_of_each, index_dtype, is_member, searchsorted
+from functorch_lite.numpy.sorting import first_of_each, index_dtype, is_member, on_host, searchsorted
 from functorch_lite.trace import at, typeof
 
 __all__ = [
@@ -58,10 +59,23 @@ def unique(ar, return_index=False, return_inverse=False, return_counts=False, ax
     value, with count 0. Results are sorted whether asked for or not.
     """
     ar = as_array("unique", ar)
+    if size is None and on_host(ar):
+        return _unique_on_host(ar._value, (return_index, return_inverse, return_counts), axis, equal_nan)
     found = _unique(ar, axis, equal_nan, size, fill_value, return_inverse)
     wanted = (True, return_index, return_inverse, return_counts)
     made = [part for part, want in zip(found, wanted, strict=True) if want]
     return made[0] if len(made) == 1 else tuple(made)
+
+
+def _unique_on_host(value, flags, axis, equal_nan):
+    value = np.asarray(value)
+    if axis is not None:
+        axis = canonical_axis("unique", axis, value.ndim)
+    made = np.unique(value, *flags, axis=axis, equal_nan=equal_nan)
+    if not any(flags):
+        return of_value(made)
+    dtype = index_dtype(value.size)
+    return of_value(made[0]), *[of_value(part.astype(dtype)) for part in made[1:]]
 
 
 def unique_all(x, /, *, size=None, fill_value=None):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from functorch_lite import dtypes, lax
-from functorch_lite.array import Array
+from functorch_lite.array import Array, of_value
 from functorch_lite.numpy.indexing import convert as convert_operand
 from functorch_lite.numpy.indexing import lax_reshape
 from functorch_lite.numpy.promote import (
@@ -22,7 +22,7 @@ from functorch_lite.numpy.promote import (
     operand,
     user_dtype,
 )
-from functorch_lite.trace import at, typeof
+from functorch_lite.trace import at, tracing, typeof
 
 __all__ = [
     "astype", "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_arrays", "broadcast_shapes", "broadcast_to", "copy",
@@ -201,6 +201,8 @@ def _at_least(arys, wider):
 
 def transpose(a, axes=None):
     """The axes in the order `axes`: result axis i is operand axis `axes[i]`; reversed if None."""
+    if type(a) is Array and axes is None and not tracing:
+        return of_value(np.transpose(a._value))
     a = as_array("transpose", a)
     n = a.ndim
     if axes is None:
@@ -211,6 +213,8 @@ def transpose(a, axes=None):
             raise ValueError(
                 f"transpose: {tuple(axes)} is no order of the {n} axes of {typeof(a)}, at {at()}; name each once"
             )
+    if type(a) is Array and not tracing:
+        return of_value(a._value.transpose(order))
     return immutable(a if order == tuple(range(n)) else lax.transpose(a, order))
 
 
@@ -273,6 +277,8 @@ def broadcast_to(array, shape, *, out_sharding=None):
         raise ValueError(
             f"broadcast_to: {typeof(array)} does not broadcast to the shape {new}, at {at()}; reshape it first"
         )
+    if type(array) is Array and not tracing:
+        return of_value(np.broadcast_to(array._value, new))
     return lax.broadcast_in_dim(array, new, tuple(range(n, len(new))))
 
 
