@@ -10,6 +10,7 @@ warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"functorch_li
 from functorch_lite import dtypes, errors, tree, tree_util
 from functorch_lite import host as _host  # registers the NumPy executor
 from functorch_lite.api.caches import cache_sizes, clear_caches
+from functorch_lite.api.custom import check_rules, custom_gradient, custom_jvp, custom_rules, custom_vjp
 from functorch_lite.api.devices import device_get, device_put, devices
 from functorch_lite.api.forward import jvp, linearize
 from functorch_lite.api.inspect import ShapeDtypeStruct, eval_shape, make_graph, make_jaxpr

@@ -167,6 +167,7 @@ class Primitive:
     vmap     (size, xs, batched, **params) -> the result, batched along axis 0; batched operands have the mapped axis
              at 0. With `many`, (results, which of them are batched)
     partition, dce   only of primitives that hold graphs: see `transforms.partition` and `transforms.simplify`
+    depends  of primitives that hold graphs: (smooth, **params) -> see `transforms.depends`; None: all on all
     rewire   of primitives that hold graphs: (eqn, graphs, extras) -> the equation with its graphs replaced, in the order
              of `subgraphs`; `extras` are, per graph, the operands of the additional leading inputs it now has
     simplify (*operands, **params) -> None, or the operand or scalar that the result equals: see `transforms.simplify`
@@ -177,14 +178,14 @@ class Primitive:
     names_axis  params -> the named axes it reads, for collectives
     """
 
-    __slots__ = ("__weakref__", "dce", "effects", "host", "infer", "jvp", "literals", "many", "name", "names_axis",
-                 "params", "partition", "rewire", "scalars", "simplify", "transpose", "vmap", "weak")  # fmt: skip
+    __slots__ = ("__weakref__", "dce", "depends", "effects", "host", "infer", "jvp", "literals", "many", "name",
+                 "names_axis", "params", "partition", "rewire", "scalars", "simplify", "transpose", "vmap", "weak")  # fmt: skip
 
-    def __init__(self, name, *, infer, jvp, vmap, params=(), transpose=None, partition=None, dce=None, rewire=None, simplify=None,
-                 many=False, literals=None, scalars=(), weak=None, effects=(), names_axis=None):  # fmt: skip
+    def __init__(self, name, *, infer, jvp, vmap, params=(), transpose=None, partition=None, dce=None, depends=None,
+                 rewire=None, simplify=None, many=False, literals=None, scalars=(), weak=None, effects=(), names_axis=None):  # fmt: skip
         self.name, self.params, self.infer, self.jvp, self.vmap = name, tuple(params), infer, jvp, vmap
         self.transpose, self.partition, self.dce, self.simplify = transpose, partition, dce, simplify
-        self.rewire = rewire
+        self.depends, self.rewire = depends, rewire
         self.many, self.literals, self.scalars, self.weak = many, literals, scalars, weak
         self.effects, self.names_axis = effects, names_axis
         self.host: Callable | None = None  # set by the host executor
@@ -239,7 +240,7 @@ def check_params(prim: Primitive, params: tuple) -> None:
 
 
 class Token:
-    """Base of objects that a parameter may hold by identity; a graph that holds one is *open* (never cached)."""
+    """Base of objects that a parameter may hold by identity, such as a user's rule; a graph that holds one is *open*."""
 
     __slots__ = ("__weakref__",)
 
@@ -268,12 +269,12 @@ class Graph:
     the index of an equation of its input graph in a derived one. Sources and names take no part in equality.
     """
 
-    __slots__ = ("__weakref__", "_effects", "_hash", "_memo", "eqns", "ins", "names", "outs", "sources", "types")
+    __slots__ = ("__weakref__", "_effects", "_hash", "_open", "eqns", "ins", "names", "outs", "sources", "types")
 
     def __init__(self, types, ins, eqns, outs, sources=(), names=()):
         self.types, self.ins, self.eqns, self.outs, self.sources, self.names = types, ins, eqns, outs, sources, names
         self._hash = hash((tuple([types[i] for i in ins]), eqns, outs))
-        self._effects = None
+        self._effects = self._open = None
 
     def __hash__(self):
         return self._hash
@@ -299,6 +300,13 @@ class Graph:
             self._effects = tuple(sorted(kinds))
         return self._effects
 
+    @property
+    def open(self) -> bool:
+        """Whether an equation, at any depth, holds a token: such a graph is not cached."""
+        if self._open is None:
+            self._open = any(is_open(eqn) for eqn in self.eqns)
+        return self._open
+
     def __str__(self) -> str:
         return print_graph(self)
 
@@ -320,6 +328,13 @@ def subgraphs(params) -> list[Graph]:
         elif type(value) is tuple:
             found.extend(v for v in value if type(v) is Graph)
     return found
+
+
+def is_open(eqn: Eqn) -> bool:
+    """Whether an equation holds a token, or a graph that does."""
+    if not eqn.prim.many:  # tokens and graphs are parameters of primitives with many results
+        return False
+    return any(isinstance(v, Token) for _, v in eqn.params) or any(g.open for g in subgraphs(eqn.params))
 
 
 def eqn_effects(eqn: Eqn) -> tuple[str, ...]:

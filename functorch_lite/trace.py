@@ -117,6 +117,7 @@ class Frame:
         self.captured: dict[Any, tuple[Any, int]] = {}  # key -> (value, number)
         self.known: dict[int, Any] = {}  # number -> array, or the outer tracer to ask
         self.memo: dict[Any, Any] = {}  # what may live as long as this frame: traces that captured its tracers
+        self.arguments = 0  # how many of the first values are arguments of the traced function
         self.rows: Callable | None = None  # how to show all rows of a mapped value
 
     def new(self, type_: ArrayType) -> int:
@@ -381,16 +382,10 @@ def alone(source: Source | None = None):
         thread.frames, thread.source = frames, before
 
 
-def push(frame: Frame) -> None:
-    _thread.frames.append(frame)
-    tracing.append(frame)
-
-
-def pop(frame: Frame, depth: int) -> None:
+def pop(frames: list[Frame], depth: int) -> None:
     """Restore the length of the stack, whatever an interrupted trace left on it."""
-    frames = _thread.frames
     for left in frames[depth:]:
-        left.open = False
+        left.close()
         if left in tracing:
             tracing.remove(left)
     del frames[depth:]
@@ -479,7 +474,7 @@ def bind(prim: Primitive, *args: Any, **params: Any):
 def purge(frames: list[Frame]) -> None:
     """Drop frames that an interrupted trace left behind."""
     while frames and not frames[-1].open:
-        pop(frames[-1], len(frames) - 1)
+        pop(frames, len(frames) - 1)
 
 
 class Traced(NamedTuple):
@@ -498,39 +493,48 @@ def trace(
     name: str = "fun",
     concrete: bool = False,
     names: Sequence[str | None] = (),
-    finish: Callable | None = None,
+    prepare: Callable | None = None,
 ) -> Traced:
     """Trace `fun(*tracers) -> list of values`; returns its graph and the values it captured.
 
     With `concrete`, Python control flow may look at what follows from captured values and from arguments whose entry
-    of `values` is not None. `finish(frame, graph)` runs while the frame is still open.
+    of `values` is not None. `prepare(frame)` may rewrite the recorded equations while the frame is still open.
     """
-    purge(_thread.frames)
-    depth = len(_thread.frames)
-    frame = Frame(transform, name, concrete)
+    frames = _thread.frames
+    purge(frames)
+    depth = len(frames)
+    try:  # an interrupt while the inner `finally` runs is caught by this one
+        frame = Frame(transform, name, concrete)
+        return _trace(frame, depth, fun, types, values, names, prepare)
+    except RecursionError as error:
+        if depth or "maximum recursion depth" not in str(error):
+            raise
+        raise RecursionError(
+            f"{transform} of `{name}` recursed too deeply while tracing, started at {caller()}; a recursion that ends by the "
+            "value of an array never ends in a trace: use `lax.while_loop`, or a static argument") from None
+    finally:
+        pop(frames, depth)
+
+
+def _trace(frame: Frame, depth: int, fun, types, values, names, prepare) -> Traced:
+    frames = _thread.frames
     try:
-        push(frame)
+        frames.append(frame)
+        tracing.append(frame)
         for t in types:
             frame.new(t)
+        frame.arguments = len(types)
         if frame.concrete and values is not None:
             frame.known.update([(i, v) for i, v in enumerate(values) if v is not None])
-        try:
-            results = fun(*[Tracer(frame, i) for i in range(len(types))])
-        except RecursionError as error:
-            if depth or "maximum recursion depth" not in str(error):
-                raise
-            raise RecursionError(
-                f"{transform} of `{name}` recursed too deeply while tracing, started at {frame.started}; a recursion that ends "
-                "by the value of an array never ends in a trace: use `lax.while_loop`, or a static argument") from None
+        results = fun(*[Tracer(frame, i) for i in range(len(types))])
         outs = tuple([frame.atom(x) for x in results])
+        if prepare is not None:
+            prepare(frame)
         captured = list(frame.captured.values())
         graph = _graph_of(frame, len(types), captured, outs, names)
-        if finish is not None:
-            finish(frame, graph)
+        return Traced(graph, [x.array if type(x) is _Snapshot else x for x, _ in captured])
     finally:
-        pop(frame, depth)
-        frame.close()
-    return Traced(graph, [x.array if type(x) is _Snapshot else x for x, _ in captured])
+        pop(frames, depth)
 
 
 def _graph_of(frame: Frame, arguments: int, captured, outs, names) -> Graph:

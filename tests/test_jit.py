@@ -70,7 +70,7 @@ def test_static_arguments():
     same(fl.jit(lambda s, x: x * len(s), static_argnums=(0,))("abc", 2.0), 6)
     same(fl.jit(lambda x, f: f(x), static_argnames=["f"])(1.0, f=fnp.sin), np.sin(1.0))
     assert fl.jit(lambda n: fnp.zeros(n), static_argnums=0)(True + 1).shape == (2,)
-    with pytest.raises(UnhashableStaticError, match=r"static argument 1 \(n\) is a list.*test_jit.py:\d+"):
+    with pytest.raises(UnhashableStaticError, match=r"static argument 1 is a list.*test_jit.py:\d+"):
         g(2.0, [1])
     with pytest.raises(ValueError, match="takes 1 positional"):
         fl.jit(lambda x: x, static_argnums=3)
@@ -93,7 +93,7 @@ def test_donation():
     same(out[:3], [1, 2, 3])
     assert x.is_deleted() and not y.is_deleted()
     for use in (lambda: x + 1, lambda: np.asarray(x), lambda: f(x, y), lambda: fl.jit(fnp.sin)(x), lambda: float(x[0])):
-        with pytest.raises(DonatedError, match=r"donated.*test_jit.py:\d+"):
+        with pytest.raises(DonatedError, match=r"test_jit.py:\d+.*donat|donat.*test_jit.py:\d+"):
             use()
     with pytest.raises(ValueError, match="donated and passed a second time"):
         f(y, y)

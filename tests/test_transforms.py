@@ -28,7 +28,7 @@ PROGRAMS = {
     "jitted": lambda x: fnp.sum(inner(x, A)),
     "indexing": lambda x: x[0] * x[-1] ** 2 + fnp.sum(x[1:] * x[:-1]) + fnp.sum(x[fnp.array([0, 0, 2])] ** 3),
     "where": lambda x: fnp.sum(fnp.where(x > 0, fnp.sqrt(fnp.abs(x) + 1), fnp.exp(x) * x)),
-    "update": lambda x: fnp.sum(fnp.sin(x.at[1].set(x[0] * x[2]).at[0].add(x[1]))),
+    "update": lambda x: fnp.sum(fnp.sin(fnp.asarray(x).at[1].set(x[0] * x[2]).at[0].add(x[1]))),
     "norm": lambda x: fnp.linalg.norm(x) * fnp.prod(x) + fnp.std(x),
     "shapes": lambda x: fnp.sum(fnp.outer(x, x).T.reshape(9)[::2] * fnp.concatenate([x, x[:2]])),
     "cumulative": lambda x: fnp.sum(fnp.cumsum(x) * fnp.cumprod(x)),

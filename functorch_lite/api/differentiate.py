@@ -10,8 +10,15 @@ import numpy as np
 from functorch_lite import dtypes, tree
 from functorch_lite.api.arguments import Outputs, argument_text, check_callable, leaf_array, leaf_names, name_of
 from functorch_lite.array import Array
+from functorch_lite.control.custom import settle
 from functorch_lite.ir import ArrayType, Graph
 from functorch_lite.trace import at, current_frame, trace
+from functorch_lite.transforms.close import Derivative, closing
+
+
+def _inexact_inputs(frame) -> set[int]:
+    """The arguments that can be active: the first values of the frame, before what it captured and computed."""
+    return {i for i in range(frame.arguments) if dtypes.is_inexact(frame.types[i].dtype)}
 
 
 class Differentiated:
@@ -29,6 +36,7 @@ class Differentiated:
         *,
         has_aux: bool = False,
         check: Callable | None = None,
+        order: int = 1,
     ):
         self.transform, self.fun = transform, fun
         self.leaves, self.structures, counts = [], [], []
@@ -60,8 +68,10 @@ class Differentiated:
             return self.out.traced + (self.aux.traced if self.aux else [])
 
         names = leaf_names(fun, argnums, counts)
-        traced = trace(flat, types, self.leaves, transform=transform, name=name_of(fun), concrete=True, names=names)
-        self.graph: Graph = traced.graph
+        traced = trace(flat, types, self.leaves, transform=transform, name=name_of(fun), concrete=True, names=names,
+                       prepare=closing(Derivative(), _inexact_inputs))  # fmt: skip
+        last = order == 1 and current_frame() is None  # no other derivative follows, so rules of rules are not needed
+        self.graph: Graph = settle(traced.graph) if last else traced.graph
         self.captured = len(traced.captured)
         self.inputs = [*traced.captured, *self.leaves]
         inexact = dtypes.is_inexact

@@ -8,11 +8,13 @@ from typing import Any
 from functorch_lite import dtypes, tree
 from functorch_lite.api.arguments import check_callable, check_vector, float0_zeros, name_of, wraps
 from functorch_lite.api.differentiate import Differentiated, build_all, check_inputs, check_scalar, positions
+from functorch_lite.api.forward import jvp
+from functorch_lite.api.reverse import grad
 from functorch_lite.ir import Graph
 from functorch_lite.prims.shape import zeros_like
 from functorch_lite.trace import at, inline, run
 from functorch_lite.transforms import jacobian as passes
-from functorch_lite.transforms.common import rebuild, rewrite, spread
+from functorch_lite.transforms.common import rebuild, rewrite, spread, via
 from functorch_lite.transforms.reverse import pushforward, simplified, value_and_grad
 
 
@@ -75,8 +77,10 @@ def _operator(transform, fun, argnums, has_aux, holomorphic, allow_int, blocks, 
     def wrapped(*args, **kwargs):
         wanted, one = positions(transform, fun, argnums, args)
         check = check_inputs(transform, holomorphic, allow_int)
-        made = Differentiated(transform, fun, wanted, args, kwargs, has_aux=has_aux, check=check)
+        made = Differentiated(transform, fun, wanted, args, kwargs, has_aux=has_aux, check=check, order=order)
         _check_outputs(transform, made, holomorphic)
+        if order == 2 and made.graph.open:  # the rules of the second order come from those of the first, traced anew
+            return jacfwd(jacrev(fun, argnums, has_aux, holomorphic), argnums, has_aux, holomorphic)(*args, **kwargs)
         values = run(blocks(made), made.inputs, made.graph.sources)
         found = iter(values[len(made.graph.outs) :])
         leaves = [_nested(made, found, y, one, order) for y in made.graph.out_types[: made.results]]
@@ -118,6 +122,7 @@ def _hvp(graph: Graph, active: tuple[bool, ...]) -> Graph:
     n = len(graph.outs)
     only = Graph(gradient.types, gradient.ins, gradient.eqns, gradient.outs[n:], gradient.sources)
     both, mask = pushforward(only, active)
+    both = via(both, only)
 
     def body(*inputs):
         tangents = spread(inline(both, inputs)[len(mask) :], mask)
@@ -134,7 +139,7 @@ def hvp(fun: Callable, x: Any, v: Any, *args) -> Any:
     Source: Pearlmutter, Neural Computation 6 (1994).
     """
     check_callable("hvp", fun)
-    made = Differentiated("hvp", fun, (0,), (x, *args), {}, check=check_inputs("hvp", False, False))
+    made = Differentiated("hvp", fun, (0,), (x, *args), {}, check=check_inputs("hvp", False, False), order=2)
     check_scalar("hvp", fun, made, False)
     leaves, structure = tree.flatten(v)
     if structure != made.structures[0]:
@@ -142,6 +147,8 @@ def hvp(fun: Callable, x: Any, v: Any, *args) -> Any:
         raise ValueError(f"hvp: v must have the tree of x; they differ {difference or ''} at {at()}".replace("  ", " "))
     paths = [tree.keystr(path) for path, _ in tree.flatten_with_path(v)[0]]
     vs = [check_vector("hvp: v", t, y.type, p and f" at {p}") for t, y, p in zip(leaves, made.leaves, paths, strict=True)]
+    if made.graph.open:
+        return jvp(lambda x: grad(fun)(x, *args), (x,), (v,))[1]
     values = run(_hvp(made.graph, made.active), [*made.inputs, *vs], made.graph.sources)
     return structure.unflatten(values)
 

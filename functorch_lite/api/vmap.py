@@ -12,6 +12,7 @@ from functorch_lite.api.arguments import Outputs, argument_text, check_callable,
 from functorch_lite.ir import ArrayType, Graph, compact
 from functorch_lite.prims.shape import broadcast, transpose
 from functorch_lite.trace import Frame, alone, at, current_frame, executor, run, trace
+from functorch_lite.transforms.close import Mapping, closing
 from functorch_lite.transforms.common import rewrite
 from functorch_lite.transforms.simplify import dce, simplify
 from functorch_lite.transforms.vmap import vmap as vmap_pass
@@ -98,7 +99,10 @@ def _vmap(fun, in_axes, out_axes, axis_name, axis_size, args, kwargs):
 
     names = leaf_names(fun, range(len(args)), [tree.structure(a).num_leaves for a in args])
     names = [n for n, t in zip(names, traced, strict=False) if t] + [None] * (len(inputs) - sum(traced[: len(names)]))
-    graph, captured = trace(flat, types, values, transform="vmap", name=name_of(fun), concrete=True, names=names)
+    mapped_inputs = {i for i, b in enumerate(batched) if b}
+    prepare = closing(Mapping(size, axis_name), lambda frame: mapped_inputs)
+    graph, captured = trace(
+        flat, types, values, transform="vmap", name=name_of(fun), concrete=True, names=names, prepare=prepare)
     mask_in = (*[False] * len(captured), *batched)
     made, mask = mapped(graph, size, mask_in, axis_name)
     results = run(made, [*captured, *inputs], graph.sources)

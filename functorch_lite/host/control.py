@@ -5,6 +5,7 @@ from __future__ import annotations
 from functorch_lite.array import backend
 from functorch_lite.config import config
 from functorch_lite.control import call as p
+from functorch_lite.control import custom
 from functorch_lite.host.execute import run_values
 from functorch_lite.host.registry import host
 
@@ -19,3 +20,23 @@ def _call(in_types, out_types, *, graph, name):
         return backend.run_values(graph, values)
 
     return fun
+
+
+@host(custom.custom_p)
+def _custom(in_types, out_types, *, graph, rule, name):
+    """A function with rules, computed: by NumPy, as it was not jitted."""
+    return lambda *values: run_values(graph, values)
+
+
+def _closed(in_types, out_types, *, graph, extras, **_):
+    return lambda *values: run_values(graph, values[extras:])
+
+
+for _prim in custom.CLOSED:
+    host(_prim)(_closed)
+
+
+@host(custom.pullback_p)
+def _pullback(in_types, out_types, *, bwd, residuals, name):
+    forward = custom.pushforward_of(bwd, residuals, name)
+    return lambda *values: run_values(forward, values)

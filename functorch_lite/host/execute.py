@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from functorch_lite.array import Array, asarray, of_typed, scalar
+from functorch_lite.control.custom import erase
 from functorch_lite.host.registry import kernel, quiet
 from functorch_lite.ir import Graph, Lit, Primitive, literal
 from functorch_lite.trace import SCALARS, at, executor
@@ -101,9 +102,13 @@ class Plan:
 
 
 @rewrite
-def plan(graph: Graph) -> Plan:
-    """The plan of a graph."""
+def _plan(graph: Graph) -> Plan:
     return Plan(graph)
+
+
+def plan(graph: Graph) -> Plan:
+    """The plan of a graph; users' rules play no part in it."""
+    return _plan(erase(graph))
 
 
 def execute(graph: Graph, args: Sequence, sources: Sequence | None = None) -> list:

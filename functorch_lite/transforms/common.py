@@ -21,13 +21,15 @@ _lock = threading.Lock()
 
 
 def rewrite(fun: Callable) -> Callable:
-    """Cache a pass by its arguments, which are values; the least recently used go when too many equations are held."""
+    """Cache a pass by its arguments, a graph and other values; the least recently used go when too many are held."""
     name = fun.__name__
     cache: OrderedDict[Any, Any] = OrderedDict()
     _caches[name], _weights[name] = cache, 0
 
     @functools.wraps(fun)
     def wrapped(*args):
+        if args[0].open:  # it holds a user's rule: another object each time, which must not be kept
+            return fun(*args)
         try:
             found = cache[args]
         except KeyError:

@@ -9,6 +9,7 @@ from functorch_lite.trace import inline
 from functorch_lite.transforms import vmap as vmap_pass
 from functorch_lite.transforms.common import pick, rebuild, rewrite, via
 from functorch_lite.transforms.reverse import backward, linearize, simplified
+from functorch_lite.transforms.simplify import indexed
 
 
 def basis(type_: ArrayType):
@@ -41,8 +42,8 @@ def reverse_blocks(graph: Graph, active: tuple[bool, ...], results: int) -> Grap
             if out_active[i]:
                 back, mask = backward(graph, active, given)
                 if y.shape:
-                    back, found_mask = vmap_pass.vmap(back, y.size, (*[False] * len(residuals), True))
-                    rows = inline(back, [*residuals, basis(y)])
+                    rows_of, found_mask = vmap_pass.vmap(back, y.size, (*[False] * len(residuals), True))
+                    rows = inline(via(rows_of, back), [*residuals, basis(y)])
                     rows = [r if b else None for r, b in zip(rows, found_mask, strict=True)]
                 else:
                     rows = inline(back, [*residuals, _one(y)])
@@ -66,15 +67,15 @@ def forward_blocks(graph: Graph, active: tuple[bool, ...], start: int, stop: int
 
     def body(*xs):
         columns = {}
-        values = inline(graph, xs)
+        values = inline(indexed(graph), xs)
         for k in chosen:
             only = tuple([j == k for j in range(len(active))])
             halves, out_active = linearize(graph, only)
             residuals = halves.forward(xs, inline(halves.first, xs))
             x, second = graph.in_types[k], halves.second
             if x.shape:
-                second, mask = vmap_pass.vmap(second, x.size, (*[False] * len(residuals), True))
-                made = inline(second, [*residuals, basis(x)])
+                columns_of, mask = vmap_pass.vmap(second, x.size, (*[False] * len(residuals), True))
+                made = inline(via(columns_of, second), [*residuals, basis(x)])
                 made = [m if b else None for m, b in zip(made, mask, strict=True)]
             else:
                 made = inline(second, [*residuals, _one(x)])

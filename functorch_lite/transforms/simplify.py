@@ -21,12 +21,12 @@ def dce(graph: Graph) -> Graph:
         live.update(eqn.ins)
         kept.append((eqn, k))
     if len(kept) == len(graph.eqns) and all(eqn is graph.eqns[k] for eqn, k in kept):
-        return _indexed(graph)
+        return indexed(graph)
     kept.reverse()
     return compact(graph.types, graph.ins, [e for e, _ in kept], graph.outs, [k for _, k in kept], graph.names)
 
 
-def _indexed(graph: Graph) -> Graph:
+def indexed(graph: Graph) -> Graph:
     """The graph as derived from itself: every equation comes from the one with its index."""
     return Graph(graph.types, graph.ins, graph.eqns, graph.outs, tuple(range(len(graph.eqns))), graph.names)
 

@@ -10,6 +10,7 @@ from jaxlib._jax import mlir
 
 from functorch_lite import dtypes
 from functorch_lite.array import backend
+from functorch_lite.control.custom import erase
 from functorch_lite.ir import ArrayType, Graph
 from functorch_lite.prims.elementwise import convert
 from functorch_lite.trace import trace
@@ -48,9 +49,13 @@ def argument_attributes(donated: Sequence[bool]) -> list[dict]:
     return [{"jax.buffer_donor": "true"} if d else {} for d in donated]
 
 
-@rewrite
 def executable(graph: Graph, name: str = "main", donated: tuple[bool, ...] = (), device=None) -> Executable:
-    """Compile a graph for one device; donated inputs give their memory to the results."""
+    """Compile a graph for one device; donated inputs give their memory to the results. Users' rules play no part."""
+    return _executable(erase(graph), name, donated, device)
+
+
+@rewrite
+def _executable(graph: Graph, name: str, donated: tuple[bool, ...], device) -> Executable:
     device = device or devices()[0]
     loaded = client().compile_and_load(module(graph, name, donated), device_list(device), options(device))
     return Executable(graph, loaded, device)
@@ -73,7 +78,7 @@ def widened(buffer):
 
 def module(graph: Graph, name: str, donated: tuple[bool, ...]):
     """The StableHLO module that `executable` compiles."""
-    return lower_graph(simplify(graph), name, argument_attributes(donated) if donated else None)
+    return lower_graph(simplify(erase(graph)), name, argument_attributes(donated) if donated else None)
 
 
 def hlo_text(text: str) -> str:

@@ -1,0 +1,395 @@
+"""Rules as tokens: how the functions a user gives as derivatives or batching of a function are traced and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from functorch_lite import dtypes, tree
+from functorch_lite.api.arguments import Outputs, describe, float0_zeros, is_array, name_of
+from functorch_lite.control.custom import custom_p, with_jvp_p, with_vjp_p, with_vmap_p
+from functorch_lite.ir import ArrayType, Eqn, Graph, array_type, intern
+from functorch_lite.prims.elementwise import convert
+from functorch_lite.prims.shape import batch, reduce_sum, zeros_like
+from functorch_lite.trace import Frame, Tracer, at, bind, inline, trace, typeof
+from functorch_lite.transforms.close import Mapping, Rule
+from functorch_lite.transforms.common import pick
+from functorch_lite.transforms.vmap import vmap as vmap_pass
+
+
+class SymbolicZero:
+    """A tangent or cotangent that is known to be zero; what rules with `symbolic_zeros=True` get in its place."""
+
+    __slots__ = ("dtype", "shape")
+
+    def __init__(self, shape: tuple[int, ...], dtype: np.dtype):
+        self.shape, self.dtype = shape, dtype
+
+    def __repr__(self) -> str:
+        return f"SymbolicZero({dtypes.short(self.dtype)}{list(self.shape)})"
+
+
+class CustomVJPPrimal(NamedTuple):
+    """An argument of a forward rule with `symbolic_zeros=True`: its value, and whether it is differentiated."""
+
+    value: Any
+    perturbed: bool
+
+
+class Rules:
+    """What a user has said of a function: any of its rules, and how its arguments are laid out in one call."""
+
+    __slots__ = ("bwd", "fun", "fwd", "in_structure", "jvp", "name", "out_structure", "symbolic_zeros", "vmap")
+
+    def __init__(self, fun: Callable):
+        self.fun, self.name = fun, name_of(fun)
+        self.jvp: Callable | None = None
+        self.fwd: Callable | None = None
+        self.bwd: Callable | None = None
+        self.vmap: Callable | None = None
+        self.symbolic_zeros = False
+        self.in_structure = self.out_structure = None  # of the differentiated arguments, a tuple; and of the result
+
+
+class UserRule(Rule):
+    """The rules of one call of a function."""
+
+    __slots__ = ("captured", "rules")
+
+    def __init__(self, rules: Rules, captured: int):
+        self.rules, self.captured = rules, captured  # captured: leading operands that the function captured
+
+    def __repr__(self) -> str:
+        return f"<rules of `{self.rules.name}`>"
+
+    def mapped(self, size, batched, out_batched, axis) -> Rule:
+        return MappedRule(self, size, batched, out_batched, axis)
+
+    def close(self, kind, frame, eqn, reached) -> Eqn:
+        params = dict(eqn.params)
+        if isinstance(kind, Mapping):
+            return self._close_vmap(kind, frame, eqn, params["graph"], reached) if self.rules.vmap else eqn
+        if self.rules.jvp is None and self.rules.fwd is None:
+            return eqn
+        for a, r in zip(eqn.ins[: self.captured], reached, strict=False):
+            if r:
+                raise TypeError(
+                    f"`{self.rules.name}` has its own derivative rule, but captured {frame.types[a]}, which is differentiated "
+                    f"here, at {at()}; pass it as an argument")
+        types = [frame.types[a] for a in eqn.ins]
+        values = [Tracer(frame, a) for a in eqn.ins]
+        if self.rules.jvp is not None:
+            jvp, active, captured = self.trace_jvp(types, values, reached)
+            extras = tuple([_operand(frame, x, eqn) for x in captured])
+            new = {"graph": params["graph"], "jvp": intern(jvp), "active": active, "extras": len(extras)}
+            return Eqn(with_jvp_p, (*extras, *eqn.ins), (*new.items(), ("name", self.rules.name)), eqn.outs)
+        fwd, bwd, active, captured = self.trace_vjp(types, values, reached)
+        extras = tuple([_operand(frame, x, eqn) for x in captured])
+        new = {"graph": params["graph"], "fwd": intern(fwd), "bwd": intern(bwd), "active": active, "extras": len(extras)}
+        return Eqn(with_vjp_p, (*extras, *eqn.ins), (*new.items(), ("name", self.rules.name)), eqn.outs)
+
+    # -- forward mode --
+
+    def trace_jvp(self, types, values, reached) -> tuple[Graph, tuple[bool, ...], list]:
+        """(captured..., operands..., tangents of active operands) -> (results, tangents of float results); which operands
+        are active, counting what the rule captured as inactive; what it captured."""
+        rules, n = self.rules, len(types)
+        active = self._active(types, reached)
+        tangent_types = [t.strong() for t, a in zip(types, active, strict=True) if a]
+
+        def flat(*tracers):
+            xs = tracers[self.captured : n]
+            ts = _tangents(xs, active[self.captured :], tracers[n:], rules.symbolic_zeros)
+            given = [rules.in_structure.unflatten(v) for v in (xs, ts)]
+            made = rules.jvp(*given)
+            if not (isinstance(made, (tuple, list)) and len(made) == 2):
+                raise TypeError(f"the jvp rule of `{rules.name}` must return a pair (result, tangent), got {describe(made)}, at "
+                                f"{at()}")  # fmt: skip
+            ys = _leaves(made[0], rules, "the jvp rule", "result")
+            return [*ys, *_tangent_leaves(made[1], ys, rules)]
+
+        graph, captured = _trace_rule(flat, types, values, tangent_types, f"the jvp rule of `{rules.name}`")
+        return graph, (*[False] * len(captured), *active), captured
+
+    def _active(self, types, reached) -> tuple[bool, ...]:
+        """Which operands get a tangent: all floats, so that the rule serves every transform; with symbolic zeros, only
+        those that may have one."""
+        flags = [dtypes.is_inexact(t.dtype) and i >= self.captured for i, t in enumerate(types)]
+        return tuple([f and (r or not self.rules.symbolic_zeros) for f, r in zip(flags, reached, strict=True)])
+
+    # -- reverse mode --
+
+    def trace_vjp(self, types, values, reached) -> tuple[Graph, Graph, tuple[bool, ...], list]:
+        """fwd: (captured..., operands...) -> (results..., residuals...); bwd: (residuals..., cts of float results) ->
+        (cts of active operands); which operands are active; what the rules captured."""
+        rules, n = self.rules, len(types)
+        active = self._active(types, reached)
+        found: list[Graph] = []
+
+        def flat(*tracers):
+            xs = tracers[self.captured : n]
+            if rules.symbolic_zeros:
+                xs = [CustomVJPPrimal(x, a) for x, a in zip(xs, active[self.captured :], strict=True)]
+            made = rules.fwd(*rules.in_structure.unflatten(xs))
+            if not (isinstance(made, (tuple, list)) and len(made) == 2):
+                raise TypeError(f"the fwd rule of `{rules.name}` must return a pair (result, residuals), got {describe(made)}, "
+                                f"at {at()}")  # fmt: skip
+            ys = _leaves(made[0], rules, "the fwd rule", "result")
+            residuals, structure = tree.flatten(made[1])
+            arrays = [x for x in residuals if is_array(x)]
+            bwd, captured = self._trace_bwd(arrays, residuals, structure, ys, types[self.captured :], active[self.captured :])
+            found.append(bwd)
+            return [*ys, *captured, *arrays]
+
+        graph, captured = _trace_rule(flat, types, values, [], f"the fwd rule of `{rules.name}`")
+        return graph, found[0], (*[False] * len(captured), *active), captured
+
+    def _trace_bwd(self, arrays, residuals, structure, ys, x_types, active):
+        rules = self.rules
+        in_types = [typeof(x) for x in arrays]
+        y_types = [typeof(y) for y in ys]
+        ct_types = [t.strong() for t in y_types if dtypes.is_inexact(t.dtype)]
+
+        def flat(*tracers):
+            it, cts = iter(tracers[: len(arrays)]), iter(tracers[len(arrays) :])
+            given = structure.unflatten([next(it) if is_array(x) else x for x in residuals])
+            full = [next(cts) if dtypes.is_inexact(t.dtype) else float0_zeros(t.shape) for t in y_types]
+            made = rules.bwd(given, rules.out_structure.unflatten(full))
+            return self._checked_cts(made, x_types, active)
+
+        values = [x if isinstance(x, Tracer) else None for x in arrays]
+        return _trace_rule(flat, in_types, values, ct_types, f"the bwd rule of `{rules.name}`")
+
+    def _checked_cts(self, made, x_types, active) -> list:
+        """The cotangents that a backward rule returned, one per active operand; None stands for zeros."""
+        rules = self.rules
+        what = f"the bwd rule of `{rules.name}`"
+        n = len(rules.in_structure.children())
+        if not isinstance(made, (tuple, list)) or len(made) != n:
+            raise TypeError(f"{what} must return a tuple of {n} cotangent{'s' * (n != 1)}, one per argument, got "
+                            f"{describe(made) if not isinstance(made, (tuple, list)) else f'{len(made)} of them'}, at {at()}")  # fmt: skip
+        leaves: list[Any] = []
+        for k, (ct, child) in enumerate(zip(made, rules.in_structure.children(), strict=True)):
+            if ct is None:
+                leaves.extend([None] * child.num_leaves)
+                continue
+            found, structure = tree.flatten(ct, is_leaf=lambda x: x is None or isinstance(x, SymbolicZero))
+            if len(found) != child.num_leaves:
+                raise TypeError(f"{what} must return for argument {k} a cotangent with the tree of the argument, {child}, got "
+                                f"{structure}, at {at()}")  # fmt: skip
+            leaves.extend(found)
+        out = []
+        for ct, t, a in zip(leaves, x_types, active, strict=True):
+            if not a:
+                continue
+            if ct is None or isinstance(ct, SymbolicZero):
+                ct = zeros_like(t)
+            got = typeof(ct)
+            if got.shape != t.shape:
+                raise ValueError(f"{what} returned a cotangent {got} for an argument {t}, at {at()}; shapes must agree")
+            out.append(_convert(ct, t.dtype, what, t))
+        return out
+
+    # -- vmap --
+
+    def _close_vmap(self, kind, frame, eqn, graph, reached) -> Eqn:
+        rules = self.rules
+        if any(reached[: self.captured]):
+            raise TypeError(f"`{rules.name}` has its own vmap rule, but captured a mapped value, at {at()}; pass it as an argument")
+        row_types = [frame.types[a] for a in eqn.ins]
+        types = [_batched_type(t, kind.size) if b else t for t, b in zip(row_types, reached, strict=True)]
+        masks: list[tuple] = []
+
+        def flat(*tracers):
+            xs = rules.in_structure.unflatten(tracers[self.captured :])
+            in_batched = rules.in_structure.unflatten(list(reached[self.captured :]))
+            made = rules.vmap(kind.size, list(in_batched), *xs)
+            if not (isinstance(made, (tuple, list)) and len(made) == 2):
+                raise TypeError(f"the vmap rule of `{rules.name}` must return a pair (result, which leaves are batched), got "
+                                f"{describe(made)}, at {at()}")  # fmt: skip
+            ys = _leaves(made[0], rules, "the vmap rule", "result")
+            masks.append(tuple(map(bool, tree.broadcast_prefix(made[1], made[0], who="vmap rule"))))
+            for y, m, t in zip(ys, masks[0], graph.out_types, strict=True):
+                want = (kind.size, *t.shape) if m else t.shape
+                if typeof(y).shape != want:
+                    raise ValueError(f"the vmap rule of `{rules.name}` returned {typeof(y)} for a result {t} that is "
+                                     f"{'' if m else 'not '}batched, at {at()}; its shape must be {want}")  # fmt: skip
+            return ys
+
+        mapped, captured = _trace_rule(flat, types, [None] * len(types), [], f"the vmap rule of `{rules.name}`")
+        extras = tuple([_operand(frame, x, eqn) for x in captured])
+        new = {"graph": graph, "mapped": intern(mapped), "out_batched": masks[0], "extras": len(extras)}
+        return Eqn(with_vmap_p, (*extras, *eqn.ins), (*new.items(), ("name", rules.name)), eqn.outs)
+
+
+class MappedRule(Rule):
+    """The rules of a function under vmap: those of one row, traced and mapped."""
+
+    __slots__ = ("axis", "batched", "inner", "out_batched", "size")
+
+    def __init__(self, inner, size, batched, out_batched, axis):
+        self.inner, self.size, self.batched, self.out_batched, self.axis = inner, size, batched, out_batched, axis
+
+    @property
+    def rules(self):
+        return self.inner.rules
+
+    @property
+    def captured(self):
+        return self.inner.captured
+
+    def mapped(self, size, batched, out_batched, axis) -> Rule:
+        return MappedRule(self, size, batched, out_batched, axis)
+
+    def close(self, kind, frame, eqn, reached) -> Eqn:
+        if isinstance(kind, Mapping) or (self.rules.jvp is None and self.rules.fwd is None):
+            return eqn
+        params = dict(eqn.params)
+        types = [_row_type(frame.types[a]) if b else frame.types[a] for a, b in zip(eqn.ins, self.batched, strict=True)]
+        values = [None] * len(types)
+        graph, name = params["graph"], self.rules.name
+        if self.rules.jvp is not None:
+            jvp, active, captured = self.inner.trace_jvp(types, values, reached)
+            k = len(captured)
+            tangents = pick(self.batched, active[k:])
+            new = self._mapped(jvp, (*[False] * k, *self.batched, *tangents), self._tangent_mask())
+            extras = tuple([_operand(frame, x, eqn) for x in captured])
+            made = {"graph": graph, "jvp": intern(new), "active": active, "extras": k}
+            return Eqn(with_jvp_p, (*extras, *eqn.ins), (*made.items(), ("name", name)), eqn.outs)
+        fwd, bwd, active, captured = self.inner.trace_vjp(types, values, reached)
+        k, n = len(captured), len(graph.out_types)
+        residuals = len(fwd.out_types) - n
+        fwd = self._mapped(fwd, (*[False] * k, *self.batched), (*self.out_batched, *[True] * residuals))
+        y_batched = pick(self.out_batched, [dtypes.is_inexact(t.dtype) for t in graph.out_types])
+        bwd = self._mapped_bwd(bwd, (*[True] * residuals, *y_batched), pick(self.batched, active[k:]))
+        extras = tuple([_operand(frame, x, eqn) for x in captured])
+        made = {"graph": graph, "fwd": intern(fwd), "bwd": intern(bwd), "active": active, "extras": k}
+        return Eqn(with_vjp_p, (*extras, *eqn.ins), (*made.items(), ("name", name)), eqn.outs)
+
+    def _tangent_mask(self):
+        """Results, then the tangents of float results; a tangent is batched as its result is."""
+        return (*self.out_batched, *self.out_batched)
+
+    def _mapped(self, graph, batched, want):
+        """`vmap` of a rule with results batched as `want` says, where they can be."""
+        new, mask = vmap_pass(graph, self.size, batched, self.axis)
+
+        def body(*xs):
+            outs = inline(new, xs)
+            made = []
+            for x, b, w in zip(outs, mask, want, strict=False):
+                assert w or not b, "a rule returned a batched result for an unbatched one"
+                made.append(batch(x, self.size) if w and not b else x)
+            return made
+
+        return trace(body, new.in_types, transform="vmap").graph
+
+    def _mapped_bwd(self, bwd, batched, want):
+        """The backward rule mapped; the cotangent of an operand that was not batched is summed over the rows."""
+        new, mask = vmap_pass(bwd, self.size, batched, self.axis)
+
+        def body(*xs):
+            made = []
+            for x, b, w in zip(inline(new, xs), mask, want, strict=True):
+                x = x if b else batch(x, self.size)
+                made.append(x if w else reduce_sum(x, (0,)))
+            return made
+
+        return trace(body, new.in_types, transform="vmap").graph
+
+
+# ---- helpers ----
+
+
+def _trace_rule(flat, types, values, more_types: Sequence[ArrayType], what: str) -> tuple[Graph, list]:
+    """Trace a rule; it may look at the values of its first arguments where they are known."""
+    given = [*values, *[None] * len(more_types)]
+    return trace(flat, [*types, *more_types], given, transform=what, name=what, concrete=True)
+
+
+def _operand(frame: Frame, x: Any, eqn: Eqn) -> int:
+    """What a rule captured, as an operand of its equation. Raises if it is computed later than the call."""
+    number = frame.atom(x)
+    if frame.definition[number] >= 0 and eqn.outs and number >= eqn.outs[0]:
+        raise TypeError(f"a rule captured {frame.types[number]}, which is computed after the call it belongs to, at {at()}")
+    return number
+
+
+def _tangents(xs, active, given, symbolic) -> list:
+    """The tangents as a rule sees them: float0 for integers, zeros (symbolic ones on request) where there is none."""
+    it, made = iter(given), []
+    for x, a in zip(xs, active, strict=True):
+        t = typeof(x)
+        if a:
+            made.append(next(it))
+        elif symbolic:
+            made.append(SymbolicZero(t.shape, t.dtype if dtypes.is_inexact(t.dtype) else dtypes.float0))
+        else:
+            made.append(zeros_like(t) if dtypes.is_inexact(t.dtype) else float0_zeros(t.shape))
+    return made
+
+
+def _leaves(value, rules: Rules, which: str, what: str) -> list:
+    """The leaves of a result of a rule, whose tree must be that of the function's result."""
+    leaves, structure = tree.flatten(value)
+    if structure != rules.out_structure:
+        raise TypeError(f"{which} of `{rules.name}` must return a {what} with the tree of the function's, "
+                        f"{rules.out_structure}, got {structure}, at {at()}")  # fmt: skip
+    return Outputs(which, rules.fun, value).traced
+
+
+def _tangent_leaves(value, ys, rules: Rules) -> list:
+    """The tangents of float results that a jvp rule returned, checked; a symbolic zero or None becomes zeros."""
+    what = f"the jvp rule of `{rules.name}`"
+    stop = lambda x: x is None or isinstance(x, SymbolicZero)
+    leaves, structure = tree.flatten(value, is_leaf=stop)
+    if len(leaves) != rules.out_structure.num_leaves:
+        raise TypeError(f"{what} must return a tangent with the tree of the result, {rules.out_structure}, got {structure}, at "
+                        f"{at()}")  # fmt: skip
+    made = []
+    for t, y in zip(leaves, ys, strict=True):
+        like = typeof(y)
+        if not dtypes.is_inexact(like.dtype):
+            continue
+        if stop(t):
+            t = zeros_like(like)
+        if typeof(t).shape != like.shape:
+            raise TypeError(f"{what} returned a tangent {typeof(t)} for a result {like}, at {at()}; shapes must agree")
+        made.append(_convert(t, like.dtype, what, like))
+    return made
+
+
+def _convert(x, dtype, what, like):
+    got = typeof(x)
+    if got.dtype == dtype:
+        return x
+    if got.weak or dtypes.promote((got.dtype, dtype), (False, False))[0] == dtype:
+        return convert(x, dtype)
+    raise TypeError(f"{what} returned {got} for {like}, at {at()}; dtypes must agree")
+
+
+def _batched_type(t: ArrayType, size: int) -> ArrayType:
+    return array_type((size, *t.shape), t.dtype, t.weak, t.vary)
+
+
+def _row_type(t: ArrayType) -> ArrayType:
+    return array_type(t.shape[1:], t.dtype, t.weak, t.vary)
+
+
+def apply(rules: Rules, fun: Callable, args: tuple) -> Any:
+    """Call a function with rules on its differentiated arguments, as one equation."""
+    leaves, rules.in_structure = tree.flatten(args)
+    out: list[Outputs] = []
+
+    def flat(*tracers):
+        out.append(Outputs(rules.name, fun, fun(*rules.in_structure.unflatten(tracers))))
+        return out[-1].traced
+
+    types = [typeof(x) for x in leaves]
+    graph, captured = trace(flat, types, leaves, transform="custom rules", name=rules.name, concrete=True)
+    rules.out_structure = out[-1].structure
+    values = bind(custom_p, *captured, *leaves, graph=intern(graph), rule=UserRule(rules, len(captured)), name=rules.name)
+    return out[-1].build(values)
+

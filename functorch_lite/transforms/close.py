@@ -1,0 +1,90 @@
+"""Before a transform: trace the users' rules that it will need, while the frame of the user's function is still open.
+
+A rule may capture arrays, tracers of outer frames and tracers of this very frame; it may look at values that are known.
+What it captured becomes operands of the closed equation, so that afterwards the graph is a value again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from functorch_lite.dtypes import is_inexact
+from functorch_lite.ir import Eqn, Graph, Token, is_open, subgraphs
+from functorch_lite.trace import Frame, inline, trace
+
+
+class Derivative(NamedTuple):
+    """The transform is jvp or something made of it."""
+
+
+class Mapping(NamedTuple):
+    """The transform is vmap."""
+
+    size: int
+    axis: str | None
+
+
+class Rule(Token):
+    """A user's rules, as a parameter of `custom`."""
+
+    __slots__ = ()
+
+    def close(self, kind: Derivative | Mapping, frame: Frame, eqn: Eqn, reached: tuple[bool, ...]) -> Eqn:
+        """The closed form of an equation; `reached` says which operands are active, or batched."""
+        raise NotImplementedError
+
+    def mapped(self, size, batched, out_batched, axis) -> Rule:
+        """The rules of the same function under vmap."""
+        raise NotImplementedError
+
+
+def closing(kind: Derivative | Mapping, reached: Callable[[Frame], set[int]]) -> Callable[[Frame], None]:
+    """The `prepare` argument of `trace`; `reached(frame)` are the numbers of the inputs that are active, or batched."""
+
+    def prepare(frame: Frame) -> None:
+        if any(is_open(eqn) for eqn in frame.eqns):
+            _close_frame(frame, kind, reached(frame), {})
+
+    return prepare
+
+
+def _close_frame(frame: Frame, kind, reached: set[int], memo: dict) -> None:
+    types = frame.types
+    for k in range(len(frame.eqns)):
+        eqn = frame.eqns[k]
+        mask = tuple([type(a) is int and a in reached for a in eqn.ins])
+        if not any(mask):
+            continue
+        reached.update([o for o in eqn.outs if isinstance(kind, Mapping) or is_inexact(types[o].dtype)])
+        if not is_open(eqn):
+            continue
+        frame.source = frame.sources[k]
+        rule = next((v for _, v in eqn.params if isinstance(v, Rule)), None)
+        if rule is not None:
+            frame.eqns[k] = rule.close(kind, frame, eqn, mask)
+        else:
+            frame.eqns[k] = _close_nested(frame, kind, eqn, memo)
+        frame.source = None
+
+
+def _close_nested(frame: Frame, kind, eqn: Eqn, memo: dict) -> Eqn:
+    graphs, extras = [], []
+    for graph in subgraphs(eqn.params):
+        if graph.open:
+            if graph not in memo:
+                memo[graph] = close_graph(graph, kind, frame)
+            graph, captured = memo[graph]
+        else:
+            captured = []
+        graphs.append(graph)
+        extras.append(tuple([frame.atom(x) for x in captured]))
+    return eqn.prim.rewire(eqn, graphs, extras) if eqn.prim.rewire is not None else eqn
+
+
+def close_graph(graph: Graph, kind, frame: Frame) -> tuple[Graph, list]:
+    """A nested graph with its rules traced, all of its inputs counting as reached; and what the rules captured."""
+    inputs = range(len(graph.ins))
+    exact = [isinstance(kind, Mapping) or is_inexact(t.dtype) for t in graph.in_types]
+    prepare = closing(kind, lambda inner: {i for i in inputs if exact[i]})
+    return trace(lambda *xs: inline(graph, xs), graph.in_types, transform=frame.transform, name=frame.name, prepare=prepare)
