@@ -202,7 +202,7 @@ class Jitted:
         try:
             results = compiled.execute(buffers).consume_with_handlers(compiled.handlers)
         except Exception as error:
-            raise self._explained(error) from None
+            raise self._explained(error, buffers) from None
         if compiled.out_tree is None:
             array = _new(Array)
             array._buffer = results[0]
@@ -238,19 +238,19 @@ class Jitted:
         if len({id(x) for x in given}) != len(given) or (given and _aliased(given, inputs, donated)):
             raise ValueError(f"jit of `{name_of(self.fun)}`: an array is donated and passed a second time, at {at()}; "
                              "copy it, or do not donate it")  # fmt: skip
+        buffers = [x._buffer for x in pick([*entry.captured, *inputs], entry.kept)]
+        for x in given:
+            x._donate()
         try:
-            buffers = [x._buffer for x in pick([*entry.captured, *inputs], entry.kept)]
-            for x in given:
-                x._donate()
             results = compiled.execute(buffers).consume_with_handlers(compiled.handlers)
         except Exception as error:
-            raise self._explained(error) from None
+            raise self._explained(error, buffers) from None
         for x in given:
             x._buffer.delete()
         return entry.out.build(list(map(of_buffer, results)))
 
-    def _explained(self, error: Exception) -> Exception:
-        if "deleted or donated" in str(error):
+    def _explained(self, error: Exception, buffers: Sequence) -> Exception:
+        if any(b.is_deleted() for b in buffers):
             return DonatedError(f"jit of `{name_of(self.fun)}`: an argument's memory was donated to an earlier call, at {at()}; "
                                 "use the result of that call instead")  # fmt: skip
         return error

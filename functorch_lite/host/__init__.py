@@ -13,6 +13,7 @@ from functorch_lite.host import (  # noqa: F401  they register themselves
     elementwise,
     execute,
     index,
+    random,
     reduce,
     select,
     shape,

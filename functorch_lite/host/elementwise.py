@@ -77,6 +77,13 @@ def _logistic(x):
     return 1 / (1 + np.exp(-x))
 
 
+def _complex_logistic(x):
+    """The exponential is taken where it is small: a large one would give inf / inf."""
+    left = x.real < 0
+    small = np.exp(np.where(left, x, -x))
+    return np.where(left, small, 1) / (1 + small)
+
+
 def _inverse_root(x):
     return 1 / np.sqrt(x)
 
@@ -101,7 +108,7 @@ simple(p.sin_p, np.sin)
 simple(p.cos_p, np.cos)
 simple(p.tan_p, np.tan)
 simple(p.tanh_p, np.tanh)
-simple(p.logistic_p, _logistic)
+simple(p.logistic_p, _logistic, c=_complex_logistic)
 simple(p.sqrt_p, np.sqrt)
 simple(p.rsqrt_p, _inverse_root)
 simple(p.real_p, np.real)

@@ -180,13 +180,12 @@ def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis
     """
     num = _count("linspace", num)
     gaps = num - 1 if endpoint else num
-    whole = dtype is not None and dtypes.is_integer(user_dtype("linspace", dtype))
+    dtype = user_dtype("linspace", dtype)
+    whole = dtype is not None and dtypes.is_integer(dtype)
     if whole and type(start) in PYTHON and type(stop) in PYTHON:  # no rounding of an exact integer to the one below
-        made = asarray(np.linspace(start, stop, num, endpoint), user_dtype("linspace", dtype))
-        step = (stop - start) / gaps if gaps else math.nan
-        return (made, asarray(step)) if retstep else made
-    start, stop = promote_dtypes("linspace", *promote("linspace", INEXACT, start, stop), rule=INEXACT)
-    t = typeof(stop if type(start) in PYTHON else start)
+        made = asarray(np.linspace(start, stop, num, endpoint), dtype)
+        return (made, asarray((stop - start) / gaps if gaps else math.nan)) if retstep else made
+    start, stop, t = _ends("linspace", start, stop, dtype)
     axis = canonical_axis("linspace", axis, t.ndim + 1)
     shape = (*t.shape[:axis], num, *t.shape[axis:])
     others = tuple([i for i in range(t.ndim + 1) if i != axis])
@@ -196,11 +195,22 @@ def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis
     low, high = [x if type(x) in PYTHON else lax.broadcast_in_dim(x, shape, others) for x in (start, stop)]
     made = lax.add(lax.mul(lax.sub(1, s), low), lax.mul(s, high))  # exact at both ends
     if dtype is not None:
-        made = convert("linspace", lax.floor(made) if whole else made, user_dtype("linspace", dtype))
+        made = convert("linspace", lax.floor(made) if whole else made, dtype)
     if not retstep:
         return made
     start, stop = filled(start, stop)
     return made, lax.div(lax.sub(stop, start), float(gaps)) if gaps else lax.full(t.shape, math.nan, t.dtype)
+
+
+def _ends(name, start, stop, dtype):
+    """Both ends in one shape and in the dtype of computation, which holds `dtype`, and their type."""
+    start, stop = promote_dtypes(name, *promote(name, INEXACT, start, stop), rule=INEXACT)
+    t = typeof(stop if type(start) in PYTHON else start)
+    wide = dtypes.promote((t.dtype, dtype), (False, False))[0] if dtype is not None else t.dtype
+    if dtypes.is_inexact(wide) and wide != t.dtype:
+        start, stop = [x if type(x) in PYTHON else convert(name, x, wide) for x in (start, stop)]
+        t = t.with_dtype(wide)
+    return start, stop, t
 
 
 def _count(name, num) -> int:
@@ -212,8 +222,10 @@ def _count(name, num) -> int:
 
 def logspace(start, stop, num=50, endpoint=True, base=10.0, dtype=None, axis=0):
     """Numbers evenly spaced on a logarithmic scale, from base**start to base**stop: see `linspace`."""
-    made = power(base, linspace(start, stop, num, endpoint, axis=axis))
-    return made if dtype is None else convert("logspace", made, user_dtype("logspace", dtype))
+    dtype = user_dtype("logspace", dtype)
+    wide = dtype if dtype is not None and dtypes.is_inexact(dtype) else None
+    made = power(base, linspace(start, stop, num, endpoint, dtype=wide, axis=axis))
+    return made if dtype is None else convert("logspace", made, dtype)
 
 
 def geomspace(start, stop, num=50, endpoint=True, dtype=None, axis=0):
@@ -221,8 +233,9 @@ def geomspace(start, stop, num=50, endpoint=True, dtype=None, axis=0):
 
     start, stop: of one sign, not 0: see `linspace`.
     """
-    start, stop = [as_array("geomspace", x) for x in promote("geomspace", INEXACT, start, stop)]
-    start, stop = promote_dtypes("geomspace", start, stop, rule=INEXACT)
+    dtype = user_dtype("geomspace", dtype)
+    start, stop, t = _ends("geomspace", start, stop, dtype)
+    start, stop = [lax.full((), x, t.dtype) if type(x) in PYTHON else x for x in (start, stop)]
     ratio = lax.log(lax.div(stop, start))
     grown = lax.exp(linspace(lax.mul(ratio, 0.0), ratio, num, endpoint, axis=axis))
     t = typeof(grown)
@@ -233,7 +246,7 @@ def geomspace(start, stop, num=50, endpoint=True, dtype=None, axis=0):
     if endpoint and t.shape[axis] > 1:
         end = lax.eq(lax.broadcasted_iota(np.dtype(np.int32), t.shape, axis), t.shape[axis] - 1)
         made = lax.select(end, last, made)
-    return made if dtype is None else convert("geomspace", made, user_dtype("geomspace", dtype))
+    return made if dtype is None else convert("geomspace", made, dtype)
 
 
 # ---- grids ----

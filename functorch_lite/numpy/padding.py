@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from functorch_lite import dtypes, lax
-from functorch_lite.numpy import reductions, ufuncs
+from functorch_lite.numpy import reductions, statistics, ufuncs
 from functorch_lite.numpy.editing import picked, runs
 from functorch_lite.numpy.indexing import getitem
 from functorch_lite.numpy.joining import concatenate
@@ -172,7 +172,7 @@ def _statistic(array, widths, mode, stat_length=None):
         "maximum": reductions.max,
         "minimum": reductions.min,
         "mean": reductions.mean,
-        "median": reductions.median,
+        "median": statistics.median,
     }
     for axis, pair in enumerate(widths):
         n, pieces = array.shape[axis], [array]

@@ -7,6 +7,7 @@ from functorch_lite.xla.lower import (  # noqa: F401  they register themselves
     cumulative,
     elementwise,
     index,
+    random,
     reduce,
     select,
     shape,
