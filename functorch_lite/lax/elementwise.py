@@ -123,7 +123,7 @@ def convert_element_type(operand: Any, new_dtype: Any):
     Floats become integers towards zero, within the range of the dtype, and NaN becomes 0; integers wrap around; of
     complex numbers the real part stays. The Python types `float`, `int`, `complex` give the default dtypes, weakly.
     """
-    weak = new_dtype in (int, float, builtins.complex)
+    weak = isinstance(new_dtype, type) and new_dtype in (int, float, builtins.complex)  # a float64 dtype == float
     return _e.convert(operand, dtypes.canonical(new_dtype), weak)
 
 
