@@ -12,7 +12,9 @@ from prim_laws import EVERY, agree, derivatives, draw, graph_of, host, laws, nea
 from functorch_lite import dtypes, ir, lax
 from functorch_lite.prims import contract as p
 from functorch_lite.prims.elementwise import convert
+from functorch_lite.prims.shape import transpose
 from functorch_lite.transforms import reverse
+from functorch_lite.transforms.simplify import simplify
 from functorch_lite.transforms.vmap import vmap
 from functorch_lite.xla.module import lower
 
@@ -166,6 +168,16 @@ def test_precision_is_told_to_xla():
 
 def xla_module(fun, xs):
     return lower(graph_of(fun, xs))
+
+
+def test_transposed_operands_are_read_in_place():
+    rng = np.random.default_rng(0)
+    xs = [draw(rng, (2, 3, 4)), draw(rng, (3, 4, 2))]
+    fun = lambda x, y: p.dot(transpose(x, (2, 0, 1)), transpose(transpose(y, (1, 2, 0)), (2, 0, 1)), "kij,jkl->il")
+    graph = graph_of(fun, xs)
+    simple = simplify(graph)
+    assert [eqn.prim.name for eqn in simple.eqns] == ["dot"]
+    near(host(simple, xs)[0], host(graph, xs)[0], 4)
 
 
 def test_products_without_sums_are_multiplications():

@@ -8,6 +8,7 @@ from functorch_lite import dtypes
 from functorch_lite.ir import Primitive, array_type
 from functorch_lite.prims.elementwise import convert
 from functorch_lite.prims.linear import is_linear
+from functorch_lite.prims.shape import transpose_p
 from functorch_lite.trace import at, bind, typeof
 
 
@@ -71,6 +72,21 @@ def _vmap_dot(size, xs, batched, *, spec, precision, preferred):
     return dot(*xs, f"{new * batched[0]}{a},{new * batched[1]}{b}->{new}{out}", precision, preferred)
 
 
+def _simplify_dot(x, y, *, spec, precision, preferred):
+    """A transposed operand is the operand itself with its letters in another order."""
+    a, b, out = split(spec)
+    (x, a), (y, b) = [_untransposed(*pair) for pair in ((x, a), (y, b))]
+    made = f"{a},{b}->{out}"
+    return None if made == spec else (dot_p, (x, y), {"spec": made, "precision": precision, "preferred": preferred})
+
+
+def _untransposed(x, term):
+    moved = x.made_by(transpose_p)
+    if moved is None:
+        return x, term
+    return x.operands()[0], "".join([term[moved["axes"].index(i)] for i in range(len(term))])
+
+
 dot_p = Primitive(
     "dot",  # every letter is in at least two of the three terms, and at most once in each
     params=("spec", "precision", "preferred"),
@@ -78,6 +94,7 @@ dot_p = Primitive(
     jvp=(_jvp_left, _jvp_right),
     transpose=_transpose_dot,
     vmap=_vmap_dot,
+    simplify=_simplify_dot,
 )
 
 
