@@ -74,6 +74,8 @@ def lax_reshape(x, shape):
     if type(x) is Array and not tracing:
         value = x._value
         return x if value.shape == shape else of_value(value.reshape(shape))
+    if type(x) is np.ndarray:
+        return x.reshape(shape)  # so that numbers that are known stay known
     return x if typeof(x).shape == shape else lax.reshape(x, shape)
 
 

@@ -117,14 +117,14 @@ def nonzero(a, *, size=None, fill_value=None):
     size: the length of the results, needed where `a` is traced with its type only; missing ones are `fill_value` (an
     integer, or one per axis), by default 0. Raises NonConcreteBooleanIndexError without it.
     """
-    a = as_array("nonzero", a)
+    a = _mask("nonzero", a)
     if not a.ndim:
         raise ValueError(f"nonzero: {typeof(a)} at {at()} has no axes; use `atleast_1d`")
     if size is None:
         found = np.nonzero(_mask_values(a, "nonzero"))
         return tuple([asarray(i, _index_dtype(n)) for i, n in zip(found, a.shape, strict=True)])
     fills = _fills(fill_value, a.ndim)
-    flat = lax_reshape(as_array("nonzero", truth("nonzero", a)), (a.size,))
+    flat = lax_reshape(a, (a.size,))
     dtype = _index_dtype(a.size)
     if not a.size or not size:
         return tuple([lax.full((size,), f, dtype) for f in fills])
@@ -137,6 +137,12 @@ def nonzero(a, *, size=None, fill_value=None):
         lax.select(there, i, lax.full((size,), f, dtype))
         for i, f in zip(split_index(position, a.shape), fills, strict=True)
     ])  # fmt: skip
+
+
+def _mask(name, x):
+    """`x != 0`; what is no tracer stays in NumPy, so that its numbers are known in every trace."""
+    x = as_array(name, x)
+    return truth(name, x) if isinstance(x, Tracer) else np.asarray(x) != 0
 
 
 def _mask_values(a, name) -> np.ndarray:
@@ -173,7 +179,7 @@ def split_index(flat, shape) -> list:
 
 def flatnonzero(a, *, size=None, fill_value=None):
     """The positions of the elements of `ravel(a)` that are not 0. size, fill_value: as in `nonzero`."""
-    a = as_array("flatnonzero", a)
+    a = _mask("flatnonzero", a)
     return nonzero(lax_reshape(a, (a.size,)), size=size, fill_value=fill_value)[0]
 
 
@@ -182,7 +188,7 @@ def argwhere(a, *, size=None, fill_value=None):
 
     a: (...) -> integers (number of them, a.ndim).
     """
-    a = as_array("argwhere", a)
+    a = _mask("argwhere", a)
     if not a.ndim:
         found = nonzero(lax_reshape(a, (1,)), size=size, fill_value=fill_value)[0]
         return lax.full((*found.shape, 0), 0, found.dtype)
@@ -198,7 +204,7 @@ def compress(condition, a, axis=None, *, size=None, fill_value=0, out=None):
     `condition` is traced with its type only.
     """
     no_out("compress", out)
-    condition, a = as_array("compress", truth("compress", condition)), as_array("compress", a)
+    condition, a = _mask("compress", condition), as_array("compress", a)
     if condition.ndim != 1:
         raise ValueError(f"compress: the condition has one axis, got {typeof(condition)} at {at()}")
     if axis is None:
@@ -214,7 +220,7 @@ def compress(condition, a, axis=None, *, size=None, fill_value=0, out=None):
 
 def extract(condition, arr, *, size=None, fill_value=0):
     """The elements of `ravel(arr)` for which `ravel(condition)` holds. size, fill_value: as in `compress`."""
-    condition = as_array("extract", condition)
+    condition = _mask("extract", condition)
     return compress(lax_reshape(condition, (condition.size,)), arr, size=size, fill_value=fill_value)
 
 
