@@ -166,11 +166,13 @@ class Primitive:
              With `many`, `ct` is a list in which None stands for zero. None: the operation is linear in nothing
     vmap     (size, xs, batched, **params) -> the result, batched along axis 0; batched operands have the mapped axis
              at 0. With `many`, (results, which of them are batched)
-    partition, dce   only of primitives that hold graphs: see `transforms.partition` and `transforms.simplify`
+    partition, dce   only of primitives that hold graphs: see `transforms.partition` and `transforms.simplify`;
+             dce: (eqn, which results are live) -> the equation without what nothing needs; itself if all is needed
     depends  of primitives that hold graphs: (smooth, **params) -> see `transforms.depends`; None: all on all
     rewire   of primitives that hold graphs: (eqn, graphs, extras) -> the equation with its graphs replaced, in the order
              of `subgraphs`; `extras` are, per graph, the operands of the additional leading inputs it now has
     simplify (*operands, **params) -> None, or the operand or scalar that the result equals: see `transforms.simplify`
+    tells    whether rules of elementwise operations look at what this one does to its operands
     literals the operand positions that share one dtype and in which a scalar literal may stand; None: no literals
     scalars  the operand positions that have no axes, so that a literal there has none either
     weak     the operands whose weakness the result inherits if all have it; None: all; (): the rule itself says
@@ -179,13 +181,14 @@ class Primitive:
     """
 
     __slots__ = ("__weakref__", "dce", "depends", "effects", "host", "infer", "jvp", "literals", "many", "name",
-                 "names_axis", "params", "partition", "rewire", "scalars", "simplify", "transpose", "vmap", "weak")  # fmt: skip
+                 "names_axis", "params", "partition", "rewire", "scalars", "simplify", "tells", "transpose", "vmap", "weak")  # fmt: skip
 
     def __init__(self, name, *, infer, jvp, vmap, params=(), transpose=None, partition=None, dce=None, depends=None,
-                 rewire=None, simplify=None, many=False, literals=None, scalars=(), weak=None, effects=(), names_axis=None):  # fmt: skip
+                 rewire=None, simplify=None, tells=False, many=False, literals=None, scalars=(), weak=None, effects=(),
+                 names_axis=None):  # fmt: skip
         self.name, self.params, self.infer, self.jvp, self.vmap = name, tuple(params), infer, jvp, vmap
         self.transpose, self.partition, self.dce, self.simplify = transpose, partition, dce, simplify
-        self.depends, self.rewire = depends, rewire
+        self.depends, self.rewire, self.tells = depends, rewire, tells
         self.many, self.literals, self.scalars, self.weak = many, literals, scalars, weak
         self.effects, self.names_axis = effects, names_axis
         self.host: Callable | None = None  # set by the host executor
@@ -370,17 +373,20 @@ class _Key:
 
 def compact(types: Sequence, ins, eqns, outs, sources, names=()) -> Graph:
     """A graph of these equations with its values numbered densely in order, and the types of live values only."""
-    number = {old: new for new, old in enumerate(ins)}
-    live = [types[i] for i in ins]
-    made = []
+    number: list[Any] = [None] * len(types)
+    for new, old in enumerate(ins):
+        number[old] = new
+    live, made, n = [types[i] for i in ins], [], len(ins)
+    new_eqn = tuple.__new__
     for prim, operands, params, results in eqns:
-        operands = tuple([a if type(a) is Lit else number[a] for a in operands])
-        start = len(live)
-        for k, o in enumerate(results, start):
-            number[o] = k
+        operands = tuple([number[a] if type(a) is int else a for a in operands])
+        start = n
+        for o in results:
+            number[o] = n
             live.append(types[o])
-        made.append(Eqn(prim, operands, params, tuple(range(start, len(live)))))
-    outs = tuple([a if type(a) is Lit else number[a] for a in outs])
+            n += 1
+        made.append(new_eqn(Eqn, (prim, operands, params, tuple(range(start, n)))))
+    outs = tuple([number[a] if type(a) is int else a for a in outs])
     return Graph(tuple(live), tuple(range(len(ins))), tuple(made), outs, tuple(sources), names)
 
 

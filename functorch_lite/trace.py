@@ -471,6 +471,26 @@ def bind(prim: Primitive, *args: Any, **params: Any):
     return result
 
 
+def repeat(eqn: Eqn, types: Sequence[ArrayType], xs: Sequence, ys: Sequence[ArrayType]):
+    """Record an equation once more on operands that mostly have the types it had, which spares the inference."""
+    frame = _thread.frames[-1]
+    ins: list[Any] = []
+    for a, x in zip(eqn.ins, xs, strict=True):
+        if type(a) is Lit:
+            ins.append(a)
+        elif type(x) is Tracer and x.frame is frame and x.type is types[a]:
+            ins.append(x.number)
+        else:
+            return bind(eqn.prim, *xs, **dict(eqn.params))
+    start, k = len(frame.types), len(frame.eqns)
+    frame.types.extend(ys)
+    frame.definition.extend([k] * len(ys))
+    frame.eqns.append(_tuple_new(Eqn, (eqn.prim, tuple(ins), eqn.params, tuple(range(start, start + len(ys))))))
+    frame.sources.append(frame.source if frame.source is not None else caller())
+    made = [Tracer(frame, start + i) for i in range(len(ys))]
+    return made if eqn.prim.many else made[0]
+
+
 def purge(frames: list[Frame]) -> None:
     """Drop frames that an interrupted trace left behind."""
     while frames and not frames[-1].open:

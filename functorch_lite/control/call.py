@@ -47,11 +47,16 @@ def _vmap(size, xs, batched, *, graph, name, axis_name=None):
 
 
 def _dce(eqn, live):
+    """Without the results that are not live, what only they need, and the operands that nothing reads."""
     params = dict(eqn.params)
     graph = params["graph"]
-    new = simplify_pass.dce(compact(graph.types, graph.ins, graph.eqns, pick(graph.outs, live), graph.sources))
+    if not all(live):
+        graph = compact(graph.types, graph.ins, graph.eqns, pick(graph.outs, live), graph.sources)
+    new = simplify_pass.dce(graph)
     used = {a for e in new.eqns for a in e.ins} | set(new.outs)
     keep = tuple([i in used for i in new.ins])
+    if all(live) and all(keep) and len(new.eqns) == len(graph.eqns):
+        return eqn
     new = compact(new.types, pick(new.ins, keep), new.eqns, new.outs, new.sources)
     return Eqn(call_p, pick(eqn.ins, keep), (("graph", intern(new)), ("name", params["name"])), pick(eqn.outs, live))
 

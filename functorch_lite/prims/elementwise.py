@@ -51,7 +51,7 @@ neg_p = elementwise(
     "neg",
     jvp=(lambda t, y, x: neg(t),),
     transpose=lambda ct, x: (linear(neg, ct),),
-    simplify=lambda x: x.operands()[0] if x.made_by(neg_p) is not None else None)
+    simplify=lambda x: x.operands()[0] if x.made_by(neg_p) is not None else None, tells=True)
 
 sub_p = elementwise(
     "sub",

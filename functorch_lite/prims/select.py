@@ -57,7 +57,8 @@ and_p = elementwise("and", admits="biu", jvp=(None, None), simplify=_simplify_an
 or_p = elementwise("or", admits="biu", jvp=(None, None), simplify=_simplify_or)
 xor_p = elementwise("xor", admits="biu", jvp=(None, None))
 not_p = elementwise(
-    "not", admits="biu", jvp=(None,), simplify=lambda x: x.operands()[0] if x.made_by(not_p) is not None else None)
+    "not", admits="biu", jvp=(None,), simplify=lambda x: x.operands()[0] if x.made_by(not_p) is not None else None,
+    tells=True)
 
 and_, or_, xor, not_ = binary(and_p), binary(or_p), binary(xor_p), unary(not_p)
 

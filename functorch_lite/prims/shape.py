@@ -18,6 +18,7 @@ full_p = Primitive(
     jvp=(),
     vmap=None,  # it has no operand
     weak=(),
+    tells=True,
 )
 
 

@@ -8,8 +8,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from functorch_lite.ir import Graph, Lit
-from functorch_lite.trace import current_frame, trace
+from functorch_lite.ir import Eqn, Graph, Lit
+from functorch_lite.trace import current_frame, repeat, trace
 
 MAX_EQUATIONS = 50_000  # that one pass may hold in its cache, an entry counting for 20: some ten to a hundred MB
 MAX_DEPTH = 100  # nested graphs; each level costs several Python frames
@@ -110,6 +110,11 @@ def visit(graph: Graph):
 
 def read(env, ins) -> list:
     return [a.value if type(a) is Lit else env[a] for a in ins]
+
+
+def again(graph: Graph, eqn: Eqn, env):
+    """Record an equation of `graph` with the values of `env`."""
+    return repeat(eqn, graph.types, read(env, eqn.ins), [graph.types[o] for o in eqn.outs])
 
 
 def via(graph: Graph, first: Graph) -> Graph:

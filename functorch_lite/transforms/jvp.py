@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from functorch_lite.ir import Graph
 from functorch_lite.prims.elementwise import add
-from functorch_lite.trace import bind
-from functorch_lite.transforms.common import pick, read, rebuild, rewrite, visit
+from functorch_lite.transforms.common import again, pick, read, rebuild, rewrite, visit
 
 
 @rewrite
@@ -26,11 +25,11 @@ def jvp(graph: Graph, active: tuple[bool, ...]) -> tuple[Graph, tuple[bool, ...]
                 if any(t is not None for t in ts):
                     ys, yts = prim.jvp(xs, ts, **params)
                 else:
-                    ys, yts = bind(prim, *xs, **params), ()
+                    ys, yts = again(graph, eqn, env), ()
                 tangents.update([(o, t) for o, t in zip(eqn.outs, yts, strict=bool(yts)) if t is not None])
                 env.update(zip(eqn.outs, ys, strict=True))
                 continue
-            y = env[eqn.outs[0]] = bind(prim, *xs, **params)
+            y = env[eqn.outs[0]] = again(graph, eqn, env)
             total = None
             if callable(prim.jvp):
                 if any(t is not None for t in ts):

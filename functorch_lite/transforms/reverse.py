@@ -35,7 +35,10 @@ def pushforward(graph: Graph, active: tuple[bool, ...]) -> tuple[Graph, tuple[bo
 @rewrite
 def linearize(graph: Graph, active: tuple[bool, ...]) -> Linearized:
     """first: (x...) -> (y..., residuals...); second: (residuals..., t of active x...) -> (t of active y...)."""
-    both, out_active = pushforward(graph, active)
+    return _halves(*pushforward(graph, active), graph, active)
+
+
+def _halves(both: Graph, out_active: tuple[bool, ...], graph: Graph, active: tuple[bool, ...]) -> Linearized:
     known = (True,) * len(active) + (False,) * sum(active)
     late = (False,) * len(graph.outs) + (True,) * sum(out_active)
     halves = partition(both, known, late)
@@ -54,9 +57,12 @@ def backward(graph: Graph, active: tuple[bool, ...], given: tuple[bool, ...]) ->
 @rewrite
 def value_and_grad(graph: Graph, active: tuple[bool, ...]) -> Graph:
     """(x...) -> (y, aux...) becomes (x...) -> (y, aux..., dy/dx of active x...)."""
-    halves, out_active = linearize(graph, active)
-    given = (True,) * out_active[0] + (False,) * (sum(out_active) - out_active[0])
-    back, mask = backward(graph, active, given)
+    both, out_active = jvp(graph, active)
+    halves, _ = _halves(both, out_active, graph, active)  # only the whole is simplified, once
+    given = (out_active[0], *[False] * (sum(out_active) - out_active[0])) if any(out_active) else ()
+    linear = (*[False] * len(halves.residuals), *[True] * sum(active))
+    back, mask = transpose(halves.second, linear, given)
+    back = via(back, halves.second)
 
     def body(*xs):
         results = inline(halves.first, xs)

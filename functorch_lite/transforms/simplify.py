@@ -8,24 +8,6 @@ from functorch_lite.ir import Eqn, Graph, Lit, Primitive, compact, eqn_effects, 
 from functorch_lite.transforms.common import rewrite
 
 
-@rewrite
-def dce(graph: Graph) -> Graph:
-    """Drop the equations on which neither a result nor an effect depends, also inside nested graphs."""
-    live, kept = set(graph.outs), []
-    for k in range(len(graph.eqns) - 1, -1, -1):
-        eqn = graph.eqns[k]
-        if live.isdisjoint(eqn.outs) and not eqn_effects(eqn):
-            continue
-        if eqn.prim.dce is not None and not live.issuperset(eqn.outs):
-            eqn = eqn.prim.dce(eqn, tuple([o in live for o in eqn.outs]))
-        live.update(eqn.ins)
-        kept.append((eqn, k))
-    if len(kept) == len(graph.eqns) and all(eqn is graph.eqns[k] for eqn, k in kept):
-        return indexed(graph)
-    kept.reverse()
-    return compact(graph.types, graph.ins, [e for e, _ in kept], graph.outs, [k for _, k in kept], graph.names)
-
-
 def indexed(graph: Graph) -> Graph:
     """The graph as derived from itself: every equation comes from the one with its index."""
     return Graph(graph.types, graph.ins, graph.eqns, graph.outs, tuple(range(len(graph.eqns))), graph.names)
@@ -49,52 +31,102 @@ class Value(NamedTuple):
 
 
 @rewrite
-def cse(graph: Graph) -> Graph:
-    """Apply the records' simplifications and compute equal things once; dead equations remain.
+def simplify(graph: Graph) -> Graph:
+    """Equal, repeated and trivial computations once, dead ones not at all.
 
     A `simplify` rule returns None, an operand that the result equals, or (prim, operands, params) that compute it.
     """
-    types, first, same, kept = list(graph.types), {}, {}, []
-    makes: dict[int, Eqn] = {}
+    types, same, first, kept = graph.types, {}, {}, []
+    makes: dict[int, Eqn] = {}  # the equations that rules look through
+    for k, old in enumerate(graph.eqns):
+        prim, ins, params, outs = eqn = old
+        if same and not same.keys().isdisjoint(ins):
+            ins = tuple([same.get(a, a) for a in ins])
+            eqn = Eqn(prim, ins, params, outs)
+        if prim.simplify is not None and (prim.literals is None or _telling(ins, makes)):
+            eqn, equal = _simpler(eqn, types, makes)
+            if equal is not None:
+                same[outs[0]] = equal
+                continue
+            prim, ins, params, outs = eqn
+        if not prim.many or not eqn_effects(eqn):
+            found = first.setdefault((prim, ins, params), outs)
+            if found is not outs and all([types[a] is types[b] for a, b in zip(found, outs, strict=True)]):
+                same.update(zip(outs, found, strict=True))
+                continue
+        kept.append((eqn, k))
+        if not prim.many and (prim.simplify is not None or prim.tells):
+            makes[outs[0]] = eqn
+    outs = tuple([same.get(o, o) for o in graph.outs]) if same else graph.outs
+    kept, unchanged = _live(kept, outs)
+    if unchanged and len(kept) == len(graph.eqns) and all([eqn is graph.eqns[k] for eqn, k in kept]):
+        return indexed(graph)
+    return compact(types, graph.ins, [e for e, _ in kept], outs, [k for _, k in kept], graph.names)
+
+
+def _telling(ins, makes) -> bool:
+    """Whether a rule of an elementwise operation may find something: a literal, or an operand that tells what it is."""
+    for a in ins:
+        if type(a) is Lit or (a in makes and makes[a].prim.tells):
+            return True
+    return False
+
+
+def _simpler(eqn: Eqn, types, makes) -> tuple[Eqn, int | None]:
+    """The equation after its rules, and the value it is equal to, if any."""
 
     def view(a):
         if type(a) is Lit:
             return a
-        eqn = makes.get(a)
-        return Value(a, types[a], eqn, lambda: [view(i) for i in eqn.ins])
+        made = makes.get(a)
+        return Value(a, types[a], made, lambda: [view(i) for i in made.ins])
 
-    def atom(v):
-        return v.number if type(v) is Value else v
+    out = types[eqn.outs[0]]
+    for _ in range(8):  # each step removes an operation, so a few are enough
+        rule = eqn.prim.simplify
+        better = rule(*map(view, eqn.ins), **dict(eqn.params)) if rule is not None else None
+        if better is None:
+            break
+        if type(better) is Value:
+            if better.type is out:
+                return eqn, better.number
+            break
+        if type(better) is not tuple:
+            break
+        prim, operands, params = better
+        atoms = tuple([v.number if type(v) is Value else v for v in operands])
+        eqn = Eqn(prim, atoms, tuple(params.items()), eqn.outs)
+        ins = tuple([a.type if type(a) is Lit else types[a] for a in atoms])
+        assert infer(prim, ins, eqn.params)[0].strong() is out.strong(), eqn
+    return eqn, None
 
-    for k, old in enumerate(graph.eqns):
-        eqn = Eqn(old.prim, tuple([same.get(a, a) for a in old.ins]), old.params, old.outs)
-        for _ in range(8):  # each step removes an operation, so a few are enough
-            rule = eqn.prim.simplify
-            better = rule(*map(view, eqn.ins), **dict(eqn.params)) if rule is not None else None
-            if better is None or type(better) is not tuple:
-                break
-            prim, operands, params = better
-            eqn = Eqn(prim, tuple(map(atom, operands)), tuple(params.items()), old.outs)
-            ins = tuple([a.type if type(a) is Lit else types[a] for a in eqn.ins])
-            assert infer(prim, ins, eqn.params)[0].strong() is types[old.outs[0]].strong(), (old, eqn)
-        if better is not None and type(better) is Value and better.type is types[old.outs[0]]:
-            same[old.outs[0]] = better.number
-            continue
-        if not eqn_effects(eqn):
-            outs = first.setdefault((eqn.prim, eqn.ins, eqn.params), eqn.outs)
-            if outs is not eqn.outs and all(types[a] is types[b] for a, b in zip(outs, eqn.outs, strict=True)):
-                same.update(zip(eqn.outs, outs, strict=True))
+
+def _live(pairs, outs) -> tuple[list, bool]:
+    """The equations on which a result or an effect depends, and whether these are all, as they were."""
+    live, kept, unchanged = set(outs), [], True
+    for pair in reversed(pairs):
+        eqn = pair[0]
+        if eqn.prim.many:
+            if live.isdisjoint(eqn.outs) and not eqn_effects(eqn):
+                unchanged = False
                 continue
-        kept.append((eqn, k))
-        makes.update(dict.fromkeys(eqn.outs, eqn))
-    outs = tuple([same.get(o, o) for o in graph.outs])
-    return compact(types, graph.ins, [e for e, _ in kept], outs, [k for _, k in kept], graph.names)
+            if eqn.prim.dce is not None:
+                less = eqn.prim.dce(eqn, tuple([o in live for o in eqn.outs]))
+                if less is not eqn:
+                    eqn, pair, unchanged = less, (less, pair[1]), False
+        elif eqn.outs[0] not in live:
+            unchanged = False
+            continue
+        live.update(eqn.ins)
+        kept.append(pair)
+    kept.reverse()
+    return kept, unchanged
 
 
 @rewrite
-def simplify(graph: Graph) -> Graph:
-    """Equal, repeated and trivial computations once, dead ones not at all."""
-    from_cse = cse(graph)
-    made = dce(from_cse)
-    sources = tuple([from_cse.sources[k] for k in made.sources])
-    return Graph(made.types, made.ins, made.eqns, made.outs, sources, made.names)
+def dce(graph: Graph) -> Graph:
+    """Drop the equations on which neither a result nor an effect depends, also inside nested graphs."""
+    kept, unchanged = _live([(eqn, k) for k, eqn in enumerate(graph.eqns)], graph.outs)
+    if unchanged:
+        return indexed(graph)
+    return compact(graph.types, graph.ins, [e for e, _ in kept], graph.outs, [k for _, k in kept], graph.names)

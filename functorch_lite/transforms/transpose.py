@@ -5,8 +5,8 @@ from __future__ import annotations
 from functorch_lite.ir import Graph, Lit
 from functorch_lite.prims.elementwise import add_cotangents
 from functorch_lite.prims.linear import Deferred, Linear, settle
-from functorch_lite.trace import bind, current_frame
-from functorch_lite.transforms.common import pick, read, rebuild, rewrite, visit
+from functorch_lite.trace import current_frame
+from functorch_lite.transforms.common import again, pick, rebuild, rewrite, visit
 
 
 @rewrite
@@ -40,7 +40,7 @@ def transpose(
 
         for eqn, params in visit(graph):
             if all(type(a) is Lit or a in env for a in eqn.ins):
-                ys = bind(eqn.prim, *read(env, eqn.ins), **params)
+                ys = again(graph, eqn, env)
                 env.update(zip(eqn.outs, ys if eqn.prim.many else [ys], strict=True))
             else:
                 later.append((eqn, params, frame.source))

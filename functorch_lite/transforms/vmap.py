@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from functorch_lite.ir import Eqn, Graph, array_type, subgraphs
-from functorch_lite.trace import bind
-from functorch_lite.transforms.common import read, rebuild, rewrite, visit
+from functorch_lite.transforms.common import again, read, rebuild, rewrite, visit
 
 
 def names(eqn: Eqn, axis: str) -> bool:
@@ -37,7 +36,7 @@ def vmap(
         for eqn, params in visit(graph):
             prim, xs, bs = eqn.prim, read(env, eqn.ins), tuple([a in mapped for a in eqn.ins])
             if not any(bs) and not (axis is not None and names(eqn, axis)):
-                ys = bind(prim, *xs, **params)
+                ys = again(graph, eqn, env)
                 env.update(zip(eqn.outs, ys if prim.many else [ys], strict=True))
                 continue
             if prim.names_axis is not None or subgraphs(eqn.params):
