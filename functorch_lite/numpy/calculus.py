@@ -246,10 +246,17 @@ def convolve(a, v, mode="full", *, precision=None, preferred_element_type=None):
 
 def correlate(a, v, mode="valid", *, precision=None, preferred_element_type=None):
     """The sums of a[k + i] * conj(v[i]): see `convolve`."""
-    v = as_array("correlate", v)
-    if typeof(v).ndim == 1:
-        v = lax.rev(lax.conj(v) if dtypes.is_complex(typeof(v).dtype) else v, (0,))
-    return _convolve("correlate", a, v, mode, precision, preferred_element_type)
+    a, v = as_array("correlate", a), as_array("correlate", v)
+    if typeof(a).ndim != 1 or typeof(v).ndim != 1:
+        return _convolve("correlate", a, v, mode, precision, preferred_element_type)  # which refuses them
+    if typeof(a).size < typeof(v).size:  # the centre of "same" is that of the longer one
+        return _turned(correlate(v, a, mode, precision=precision, preferred_element_type=preferred_element_type))
+    return _convolve("correlate", a, _turned(v), mode, precision, preferred_element_type)
+
+
+def _turned(v):
+    """The conjugates in reverse order."""
+    return lax.rev(lax.conj(v) if dtypes.is_complex(typeof(v).dtype) else v, (0,))
 
 
 def _convolve(name, a, v, mode, precision, preferred):

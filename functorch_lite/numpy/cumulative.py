@@ -10,7 +10,7 @@ import numpy as np
 from functorch_lite import dtypes, lax
 from functorch_lite.array import Array, of_value
 from functorch_lite.numpy.dispatch import REFUSED, quietly, truth
-from functorch_lite.numpy.promote import as_array, canonical_axis, convert, user_dtype
+from functorch_lite.numpy.promote import as_array, canonical_axes, canonical_axis, convert, user_dtype
 from functorch_lite.numpy.reductions import (
     accumulator,
     all,
@@ -98,9 +98,10 @@ def cumulative_prod(x, /, *, axis=None, dtype=None, include_initial=False):
 # ---- without NaN ----
 
 
-def _without_nan(name, a, value):
-    """`a` with NaN replaced, and where it was; None if `a` can hold none."""
+def _without_nan(name, a, value, axis):
+    """`a` with NaN replaced, and where it was; None if `a` can hold none. Refuses a wrong axis under this name."""
     a = as_array(name, a)
+    canonical_axes(name, axis, typeof(a).ndim)
     if not dtypes.is_inexact(typeof(a).dtype):
         return a, None
     missing = isnan(a)
@@ -109,27 +110,27 @@ def _without_nan(name, a, value):
 
 def nansum(a, axis=None, dtype=None, out=None, keepdims=False, initial=None, where=None):
     """`sum` over the elements that are not NaN."""
-    return sum(_without_nan("nansum", a, 0)[0], axis, dtype, out, keepdims, initial, where)
+    return sum(_without_nan("nansum", a, 0, axis)[0], axis, dtype, out, keepdims, initial, where)
 
 
 def nanprod(a, axis=None, dtype=None, out=None, keepdims=False, initial=None, where=None):
     """`prod` over the elements that are not NaN."""
-    return prod(_without_nan("nanprod", a, 1)[0], axis, dtype, out, keepdims, initial, where)
+    return prod(_without_nan("nanprod", a, 1, axis)[0], axis, dtype, out, keepdims, initial, where)
 
 
 def nancumsum(a, axis=None, dtype=None, out=None):
     """`cumsum` with NaN counted as 0."""
-    return cumsum(_without_nan("nancumsum", a, 0)[0], axis, dtype, out)
+    return cumsum(_without_nan("nancumsum", a, 0, axis)[0], axis, dtype, out)
 
 
 def nancumprod(a, axis=None, dtype=None, out=None):
     """`cumprod` with NaN counted as 1."""
-    return cumprod(_without_nan("nancumprod", a, 1)[0], axis, dtype, out)
+    return cumprod(_without_nan("nancumprod", a, 1, axis)[0], axis, dtype, out)
 
 
 def _nan_extreme(name: str, extreme: Callable, sign: int) -> Callable:
     def ignoring(a, axis=None, out=None, keepdims=False, initial=None, where=None):
-        found, missing = _without_nan(name, a, lowest_of(a, sign))
+        found, missing = _without_nan(name, a, lowest_of(a, sign), axis)
         result = extreme(found, axis, out, keepdims, initial, where)
         if missing is None or initial is not None:
             return result
@@ -151,7 +152,7 @@ nanmin = _nan_extreme("nanmin", min, -1)
 
 def _nan_position(name: str, position: Callable, sign: int) -> Callable:
     def ignoring(a, axis=None, out=None, keepdims=None):
-        found, missing = _without_nan(name, a, lowest_of(a, sign))
+        found, missing = _without_nan(name, a, lowest_of(a, sign), axis)
         result = position(found, axis, out, keepdims)
         return result if missing is None else choose(all(missing, axis, keepdims=bool(keepdims)), -1, result)
 
@@ -164,9 +165,10 @@ nanargmax = _nan_position("nanargmax", argmax, 1)
 nanargmin = _nan_position("nanargmin", argmin, -1)
 
 
-def _present(name, a, where):
+def _present(name, a, where, axis):
     """A mask of the elements that count, or None if all do."""
     a = as_array(name, a)
+    canonical_axes(name, axis, typeof(a).ndim)
     if not dtypes.is_inexact(typeof(a).dtype):
         return a, where
     present = lax.eq(a, a)
@@ -175,13 +177,13 @@ def _present(name, a, where):
 
 def nanmean(a, axis=None, dtype=None, out=None, keepdims=False, where=None):
     """`mean` over the elements that are not NaN; NaN if all are."""
-    a, where = _present("nanmean", a, where)
+    a, where = _present("nanmean", a, where, axis)
     return mean_of(a, axis, dtype, out, keepdims, where=where)
 
 
 def nanvar(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False, where=None, mean=None):
     """`var` over the elements that are not NaN; NaN where no more than `ddof` are left."""
-    a, where = _present("nanvar", a, where)
+    a, where = _present("nanvar", a, where, axis)
     result = var(a, axis, dtype, out, ddof, keepdims, where=where, mean=mean)
     if where is None:
         return result

@@ -157,7 +157,12 @@ def _extreme(name: str, lower: Callable, on_bool: Callable, kernel: np.ufunc, co
         x = masked(name, x, where, lowest(typeof(x).dtype, sign))
         shape = typeof(x).shape
         axes = canonical_axes(name, axis, len(shape))
-        if initial is None and any_zero([shape[i] for i in axes]):
+        if 0 in [shape[i] for i in axes]:
+            if initial is not None:
+                rest = [n for i, n in enumerate(shape) if i not in axes]
+                kept = [1 if i in axes else n for i, n in enumerate(shape)]
+                nothing = lax.full(kept if keepdims else rest, lowest(typeof(x).dtype, sign), typeof(x).dtype)
+                return combine(nothing, initial)
             raise ValueError(f"{name}: {typeof(x)} has no elements along {axes} at {at()}, and {name} no identity; "
                              "give `initial`")  # fmt: skip
         result = (on_bool if _kind(x) == "b" else lower)(x, axes)
@@ -171,11 +176,6 @@ def _extreme(name: str, lower: Callable, on_bool: Callable, kernel: np.ufunc, co
     elements share the derivative. Raises ValueError for no elements without `initial`, or for `where` without it.
     """
     return extreme
-
-
-def any_zero(sizes) -> bool:
-    """Whether one of the sizes is 0."""
-    return 0 in sizes
 
 
 def lowest(dtype: np.dtype, sign: int):
