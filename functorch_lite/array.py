@@ -206,9 +206,9 @@ class WeakArray(Array):
 
 
 def _scalar(x: Array, what: str):
-    if x.size != 1:
-        raise TypeError(f"only arrays of one element convert to {what}, got {x.type} at {at()}")
-    return np.asarray(x._value).reshape(())[()]
+    if x.ndim:
+        raise TypeError(f"only arrays without axes convert to {what}, got {x.type} at {at()}; use `.item()`")
+    return np.asarray(x._value)[()]
 
 
 def _repr(x: Array) -> str:

@@ -54,7 +54,7 @@ WRONG = {
     "ragged": (lambda: fnp.array([[1, 2], [3]]), (TypeError, ValueError), "."),
     "hash": (lambda: {X: 1}, TypeError, "hash"),
     "truth": (lambda: bool(X), ValueError, "any"),
-    "float of many": (lambda: float(X), TypeError, "one element"),
+    "float of many": (lambda: float(X), TypeError, "without axes"),
     "too large": (lambda: fnp.asarray(2**40), OverflowError, "i32"),
     "construct": (lambda: fl.Array([1.0]), TypeError, "numpy.array"),
     "mapped branch": (lambda: fl.vmap(lambda x: x if x > 0 else -x)(X), TypeError, "where"),

@@ -103,8 +103,7 @@ def test_gradients_follow_the_elements():
     assert fl.jit(fl.grad(lambda x: fnp.sum(x[fnp.argsort(x)] * w)))(x).tolist() == [100, 1, 10]
     assert fl.grad(lambda x: fnp.sum(fnp.unique(x) * w))(x).tolist() == [100, 1, 10]
     assert fl.grad(lambda x: fnp.sum(fnp.take(x, np.array([0, 0, 2])) * w))(x).tolist() == [11, 0, 100]
-    np.testing.assert_array_equal(
-        np.asarray(fl.vmap(fnp.sort)(np.stack([x, -x]))), np.sort(np.stack([x, -x]), -1))
+    np.testing.assert_array_equal(np.asarray(fl.vmap(fnp.sort)(np.stack([x, -x]))), np.sort(np.stack([x, -x]), -1))
 
 
 # ---- searching ----
@@ -113,7 +112,8 @@ def test_gradients_follow_the_elements():
 @settings(max_examples=40)
 @given(
     st.sampled_from([np.float32, np.int32]).flatmap(
-        lambda d: st.tuples(few(d, shape=st.integers(0, 8)), few(d, shape=(2, 3)))),
+        lambda d: st.tuples(few(d, shape=st.integers(0, 8)), few(d, shape=(2, 3)))
+    ),
     st.sampled_from(["left", "right"]),
     st.sampled_from(["scan", "scan_unrolled", "compare_all", "sort"]),
 )

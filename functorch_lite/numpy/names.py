@@ -44,7 +44,7 @@ class ScalarType:
         return f"functorch_lite.numpy.{self.__name__}"
 
     def __reduce__(self):
-        return f"functorch_lite.numpy.{self.__name__}"
+        return self.__name__  # pickled as the name in this module
 
 
 class DefaultType(ScalarType):
@@ -59,7 +59,7 @@ class DefaultType(ScalarType):
         return {"f": config.default_float, "i": config.default_int, "c": config.default_complex}[self.__name__[0]]
 
 
-bool_ = ScalarType("bool")
+bool_ = ScalarType("bool_", "bool")
 int2 = ScalarType("int2")
 int4 = ScalarType("int4")
 int8 = ScalarType("int8")

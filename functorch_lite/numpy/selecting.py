@@ -367,7 +367,7 @@ def choose(a, choices, out=None, mode="raise"):
     if mode == "raise":
         value = known(a)
         if value is None:
-            a.concrete(ConcretizationError, "the indices (mode='raise' checks them; use mode='clip' or 'wrap')")
+            a.concrete(ConcretizationError, "the value (which mode='raise' checks; use mode='clip' or 'wrap')")
         if value.size and not (value.min() >= 0 and value.max() < len(arrays)):
             raise ValueError(
                 f"choose: invalid entry in the indices {typeof(a)} at {at()}: there are {len(arrays)} choices"
