@@ -7,6 +7,7 @@ import math
 from functorch_lite.prims.elementwise import add, div, exp, mul, neg, rsqrt, sub
 from functorch_lite.prims.linear import binary, unary
 from functorch_lite.prims.pointwise import elementwise
+from functorch_lite.trace import SCALARS
 
 # ---- powers and logarithms ----
 
@@ -37,14 +38,26 @@ asin, acos, atan, sinh, cosh = map(unary, (asin_p, acos_p, atan_p, sinh_p, cosh_
 asinh, acosh, atanh = map(unary, (asinh_p, acosh_p, atanh_p))
 
 
+# An operand of a rule may be a Python number, and two of them would make an array without axes.
+
+
+def _negative(x):
+    return -x if type(x) in SCALARS else neg(x)
+
+
+def _next(n):
+    return n + 1 if type(n) in SCALARS else add(n, 1)
+
+
 def _radius(x, y):
-    return add(mul(x, x), mul(y, y))
+    squares = [x * x if type(x) in SCALARS else mul(x, x) for x in (x, y)]
+    return add(*squares)
 
 
 atan2_p = elementwise(
     "atan2",  # the angle of the point (y, x)
     admits="f",
-    jvp=(lambda t, z, y, x: mul(t, div(x, _radius(x, y))), lambda t, z, y, x: mul(t, div(neg(y), _radius(x, y)))))
+    jvp=(lambda t, z, y, x: mul(t, div(x, _radius(x, y))), lambda t, z, y, x: mul(t, div(_negative(y), _radius(x, y)))))
 atan2 = binary(atan2_p)
 
 # ---- the error function and the gamma function ----
@@ -58,6 +71,6 @@ lgamma_p = elementwise("lgamma", admits="f", jvp=(lambda t, y, x: mul(t, digamma
 digamma_p = elementwise("digamma", admits="f", jvp=(lambda t, y, x: mul(t, polygamma(1.0, x)),))
 erf, erfc, erf_inv, lgamma, digamma = map(unary, (erf_p, erfc_p, erf_inv_p, lgamma_p, digamma_p))
 
-polygamma_p = elementwise("polygamma", admits="f", jvp=(None, lambda t, z, n, x: mul(t, polygamma(add(n, 1), x))))
-zeta_p = elementwise("zeta", admits="f", jvp=(None, lambda t, z, s, q: mul(t, mul(neg(s), zeta(add(s, 1), q)))))
+polygamma_p = elementwise("polygamma", admits="f", jvp=(None, lambda t, z, n, x: mul(t, polygamma(_next(n), x))))
+zeta_p = elementwise("zeta", admits="f", jvp=(None, lambda t, z, s, q: mul(t, mul(_negative(s), zeta(_next(s), q)))))
 polygamma, zeta = binary(polygamma_p), binary(zeta_p)
