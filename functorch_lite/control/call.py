@@ -11,6 +11,7 @@ from functorch_lite.transforms import simplify as simplify_pass
 from functorch_lite.transforms import transpose as transpose_pass
 from functorch_lite.transforms import vmap as vmap_pass
 from functorch_lite.transforms.common import pick, spread
+from functorch_lite.transforms.depends import depends
 
 
 def _jvp(xs, ts, *, graph, name):
@@ -76,6 +77,7 @@ call_p = Primitive(
     transpose=_transpose,
     vmap=_vmap,
     dce=_dce,
+    depends=lambda smooth, *, graph, name: depends(graph, smooth),
     rewire=_rewire,
 )
 

@@ -7,6 +7,7 @@ results; it never writes to its operands.
 
 from functorch_lite.host import (  # noqa: F401  they register themselves
     bits,
+    cond,
     contract,
     control,
     cumulative,
@@ -15,6 +16,7 @@ from functorch_lite.host import (  # noqa: F401  they register themselves
     index,
     random,
     reduce,
+    scan,
     select,
     shape,
     slicing,

@@ -2,5 +2,6 @@
 
 from functorch_lite.lax.elementwise import *  # noqa: F403  each module lists its names in __all__
 from functorch_lite.lax.index import *  # noqa: F403
+from functorch_lite.lax.loops import *  # noqa: F403
 from functorch_lite.lax.reduce import *  # noqa: F403
 from functorch_lite.lax.shape import *  # noqa: F403

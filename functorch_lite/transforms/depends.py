@@ -77,7 +77,7 @@ def through(sets: Sequence[int], start: int, carry: int) -> list[int]:
 
 
 def grown(sets: Sequence[int], start: int, carry: int, mask: Iterable[bool]) -> tuple[bool, ...]:
-    """A mask over the inputs of a loop body, grown until every carried input has the mask of what is carried into it."""
+    """A mask over the inputs of a loop body, grown until a carried input has it where what is carried into it does."""
     found = tuple(mask)
     known = members(found)
     inside = through(sets, start, carry)

@@ -2,6 +2,7 @@
 
 from functorch_lite.xla.lower import (  # noqa: F401  they register themselves
     bits,
+    cond,
     contract,
     control,
     cumulative,
@@ -9,6 +10,7 @@ from functorch_lite.xla.lower import (  # noqa: F401  they register themselves
     index,
     random,
     reduce,
+    scan,
     select,
     shape,
     slicing,

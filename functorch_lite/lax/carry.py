@@ -1,0 +1,177 @@
+"""What the loops of `lax` share: their arguments as operands, and carried values of types that the body keeps."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from functorch_lite import dtypes, tree
+from functorch_lite.array import Array, asarray
+from functorch_lite.ir import ArrayType, Graph, Lit, array_type
+from functorch_lite.prims.elementwise import convert
+from functorch_lite.trace import SCALARS, Traced, Tracer, at, current_frame, typeof
+
+
+def name_of(fun: Callable) -> str:
+    """The name of a function in messages."""
+    while isinstance(fun, functools.partial):
+        fun = fun.func
+    return getattr(fun, "__name__", type(fun).__name__)
+
+
+def check_body(construct: str, fun: Any) -> None:
+    """Refuse what cannot be traced."""
+    if not callable(fun):
+        raise TypeError(f"{construct} takes a function, got {type(fun).__name__} at {at()}")
+    if inspect.isgeneratorfunction(fun) or inspect.iscoroutinefunction(fun):
+        raise TypeError(f"{construct}: `{name_of(fun)}` is a generator or coroutine function, at {at()}; give a "
+                        "function that returns arrays")  # fmt: skip
+
+
+def operand(x: Any, what: Callable[[], str]) -> Any:
+    """A leaf as an Array or a tracer of the frame being traced. Raises TypeError that begins with `what()`."""
+    if type(x) is Array or type(x) is Tracer:
+        return x
+    frame = current_frame()
+    try:
+        return asarray(x) if frame is None else Tracer(frame, frame.atom(x))
+    except TypeError as error:
+        raise TypeError(f"{what()} is no array: {error}") from None
+
+
+def operands(value: Any, what: str) -> tuple[list, Any]:
+    """The leaves of a tree as operands, and its structure."""
+    leaves, structure = tree.flatten(value)
+    if all(type(x) is Array for x in leaves):
+        return leaves, structure
+    return [operand(x, lambda i=i: f"{what}{path_of(value, i)}") for i, x in enumerate(leaves)], structure
+
+
+def path_of(value: Any, i: int) -> str:
+    """` at ['w'][1]` of a leaf; nothing where the tree is one leaf."""
+    path = tree.keystr(tree.flatten_with_path(value)[0][i][0])
+    return f" at {path}" if path else ""
+
+
+def results(construct: str, fun: Callable, value: Any, what: str) -> tuple[list, Any]:
+    """The leaves of what a body returned, and its structure. Raises TypeError where one is no array."""
+    if inspect.isgenerator(value) or inspect.iscoroutine(value):
+        raise TypeError(f"{construct}: `{name_of(fun)}` returned a {type(value).__name__}, at {at()}; return arrays")
+    leaves, structure = tree.flatten(value)
+    for i, x in enumerate(leaves):
+        if not (type(x) in SCALARS or isinstance(x, (Array, Tracer, np.ndarray, np.generic))):
+            raise TypeError(f"{construct}: `{name_of(fun)}` returned {type(x).__name__} {x!r:.60} as {what}"
+                            f"{path_of(value, i)}, at {at()}; return arrays, numbers, or trees of them")  # fmt: skip
+    return leaves, structure
+
+
+# ---- types that the body keeps ----
+
+
+class Carry:
+    """What a loop starts from, and the types that its body keeps, found by tracing until they no longer change."""
+
+    def __init__(self, construct: str, fun: Callable, value: Any, what: str = "the initial carry"):
+        self.construct, self.fun, self.value = construct, fun, value
+        self.leaves, self.structure = operands(value, f"{construct}: {what}")
+        self.types = [x.type for x in self.leaves]
+
+    def check_tree(self, structure: Any) -> None:
+        """Raise TypeError unless the body returned the tree it was given."""
+        if structure == self.structure:
+            return
+        found = tree.difference(self.structure, structure, self.value) or tree.difference(structure, self.structure)
+        raise TypeError(f"{self.construct}: `{name_of(self.fun)}` must return the carry as the tree it was given; "
+                        f"given and returned differ {found}, at {at()}")  # fmt: skip
+
+    def returned(self, leaves: Sequence) -> list:
+        """The carried results of a body, in the carried types as far as these can hold them."""
+        made = []
+        for x, t in zip(leaves, self.types, strict=True):
+            got = typeof(x)
+            fits = got.shape == t.shape and got.dtype != t.dtype and joined(t, got) is t
+            made.append(convert(x, t.dtype) if fits else x)
+        return made
+
+    def settle(self, attempt: Callable[[], Traced], captured_first: bool = True) -> Traced:
+        """Trace by `attempt`, which reads `types`, until the first results have them. Raises TypeError with a table."""
+        while True:
+            traced = attempt()
+            outs = traced.graph.out_types[: len(self.types)]
+            wanted = [joined(t, got) for t, got in zip(self.types, outs, strict=True)]
+            if any(t is None for t in wanted):
+                raise TypeError(self._table(traced.graph, wanted))
+            if all(a is b for a, b in zip(wanted, self.types, strict=True)):
+                return traced
+            self.types = wanted
+
+    def start(self) -> list:
+        """What the loop starts from, in the carried types."""
+        return [x if x.type is t else _as(x, t) for x, t in zip(self.leaves, self.types, strict=True)]
+
+    def _table(self, graph: Graph, wanted: Sequence) -> str:
+        paths = [tree.keystr(path) or "carry" for path, _ in tree.flatten_with_path(self.value)[0]]
+        rows = [("carry", "given", "returned", "")]
+        for k, (path, t) in enumerate(zip(paths, self.types, strict=True)):
+            got = graph.out_types[k]
+            remark = _remark(graph, k, t, got) if wanted[k] is None else ""
+            rows.append((path, str(self.leaves[k].type), str(got), remark))
+        widths = [max(map(len, column)) for column in list(zip(*rows, strict=True))[:3]]
+        lines = ["  " + "  ".join([*[c.ljust(w) for c, w in zip(row, widths)], row[3]]).rstrip() for row in rows]
+        return (f"{self.construct}: `{name_of(self.fun)}` must return the carry in the types it was given, at {at()}:\n"
+                + "\n".join(lines))  # fmt: skip
+
+
+def _as(x: Any, type_: ArrayType) -> Any:
+    return convert(x, type_.dtype, type_.weak)
+
+
+def _remark(graph: Graph, k: int, given: ArrayType, got: ArrayType) -> str:
+    """What is wrong with carried result `k`, where it was made, and the way out."""
+    a = graph.outs[k]
+    made = [graph.sources[i] for i, eqn in enumerate(graph.eqns) if type(a) is not Lit and a in eqn.outs]
+    where = f", made at {made[0]}" if made else ""
+    if given.shape != got.shape:
+        return f"<- another shape{where}"
+    if dtypes.is_integer(given.dtype) and dtypes.is_inexact(got.dtype):
+        return f"<- {dtypes.short(got.dtype)} cannot hold every {dtypes.short(given.dtype)}{where}; start from a float"
+    return f"<- neither dtype holds the other{where}; convert one of them"
+
+
+def joined(given: ArrayType, got: ArrayType) -> ArrayType | None:
+    """The type that a carried value has which starts as one type and is returned as another; None if there is none.
+
+    Weak types give way; of others, one has to hold all values of the other, or a third dtype those of both.
+    """
+    if given.shape != got.shape:
+        return None
+    dtype, weak = dtypes.promote((given.dtype, got.dtype), (given.weak, got.weak))
+    for t in (given, got):
+        if not (t.weak or holds(dtype, t.dtype)):
+            return None
+    return array_type(given.shape, dtype, weak, given.vary)
+
+
+@functools.lru_cache(None)
+def holds(wide: np.dtype, narrow: np.dtype) -> bool:
+    """Whether every value of one dtype is one of another."""
+    if wide == narrow or dtypes.is_bool(narrow):
+        return True
+    if dtypes.is_complex(wide):
+        return holds(dtypes.real_of(wide), dtypes.real_of(narrow) if dtypes.is_complex(narrow) else narrow)
+    if dtypes.is_complex(narrow) or dtypes.is_bool(wide):
+        return False
+    if dtypes.is_integer(narrow):
+        low, high = int(dtypes.iinfo(narrow).min), int(dtypes.iinfo(narrow).max)
+        if dtypes.is_integer(wide):
+            return int(dtypes.iinfo(wide).min) <= low and high <= int(dtypes.iinfo(wide).max)
+        return high < 2 ** (dtypes.finfo(wide).nmant + 1) and float(high) <= float(dtypes.finfo(wide).max)
+    if dtypes.is_integer(wide):
+        return False
+    a, b = dtypes.finfo(wide), dtypes.finfo(narrow)
+    least = lambda info: float(info.smallest_subnormal)
+    return a.nmant >= b.nmant and float(a.max) >= float(b.max) and least(a) <= least(b)
