@@ -446,6 +446,11 @@ def bind(prim: Primitive, *args: Any, **params: Any):
             in_types.append(frame.types[number])
     if scalars:
         frame.literals(prim, args, ins, in_types)
+    if prim.effects and frame.concrete:
+        values = [a.value if type(a) is Lit else frame.value(a) for a in ins]
+        if not any(v is None for v in values):  # it happens now, once, and its results are like captured values
+            with alone(caller()):
+                return executor.bind(prim, values, params)
     frozen = tuple(params.items()) if params else ()
     try:
         made = infer(prim, tuple(in_types), frozen)

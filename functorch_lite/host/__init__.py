@@ -11,6 +11,7 @@ from functorch_lite.host import (  # noqa: F401  they register themselves
     contract,
     control,
     cumulative,
+    effect,
     elementwise,
     execute,
     index,

@@ -46,7 +46,7 @@ def _recurrence(in_types, out_types, *, axis, reverse):
         a, y = [np.array(np.moveaxis(np.flip(x, axis) if reverse else x, axis, 0)) for x in (a, b)]
         k = 1
         while k < n:
-            y[k:] += a[k:] * y[:-k]
+            y[k:] += np.where(y[:-k] == 0, 0, a[k:] * y[:-k])  # what there is nothing of stays so, times anything
             a[k:] *= a[:-k]
             k *= 2
         y = np.moveaxis(y, 0, axis)

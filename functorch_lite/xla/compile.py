@@ -26,14 +26,52 @@ class Executable:
 
     __slots__ = ("device", "execute", "graph", "handlers", "loaded", "weight")
 
-    def __init__(self, graph: Graph, loaded, device):
+    def __init__(self, graph: Graph, loaded, device, callbacks=()):
         self.graph, self.loaded, self.device = graph, loaded, device
-        self.execute = loaded.execute_sharded
+        self.execute = _Calling(loaded, callbacks) if callbacks else loaded.execute_sharded
         self.handlers = [handler(t, device) for t in graph.out_types]
         self.weight = 400 + 10 * len(graph.eqns)  # machine code is larger than equations
 
     def __call__(self, buffers: Sequence) -> list:
         return self.execute(buffers).consume_with_handlers(self.handlers)
+
+
+class Callback:
+    """A function that a program calls, which keeps its exception: XLA would turn it into text."""
+
+    __slots__ = ("error", "run")
+
+    def __init__(self, run):
+        self.run, self.error = run, None
+
+    def __call__(self, *args):
+        try:
+            return tuple(self.run(*args))
+        except BaseException as error:
+            self.error = error
+            raise
+
+
+class _Calling:
+    """Execution of a program that calls back: it has ended when the call returns, and raises what a callback raised."""
+
+    __slots__ = ("callbacks", "loaded")
+
+    def __init__(self, loaded, callbacks):
+        self.loaded, self.callbacks = loaded, callbacks
+
+    def __call__(self, buffers):
+        try:
+            results = self.loaded.execute_sharded(buffers, with_tokens=True)
+            results.consume_token().block_until_ready()
+            return results
+        except Exception:
+            errors = [c.error for c in self.callbacks if c.error is not None]
+            for c in self.callbacks:
+                c.error = None
+            if errors:
+                raise errors[0] from None
+            raise
 
 
 def options(device):
@@ -57,8 +95,10 @@ def executable(graph: Graph, name: str = "main", donated: tuple[bool, ...] = (),
 @rewrite
 def _executable(graph: Graph, name: str, donated: tuple[bool, ...], device) -> Executable:
     device = device or devices()[0]
-    loaded = client().compile_and_load(module(graph, name, donated), device_list(device), options(device))
-    return Executable(graph, loaded, device)
+    lowered, callbacks = _lowered(graph, name, donated)
+    wrapped = [Callback(c) for c in callbacks]
+    loaded = client().compile_and_load(lowered, device_list(device), options(device), wrapped)
+    return Executable(graph, loaded, device, wrapped)
 
 
 def run_values(graph: Graph, values: Sequence[np.ndarray], name: str = "main") -> list[np.ndarray]:
@@ -78,6 +118,10 @@ def widened(buffer):
 
 def module(graph: Graph, name: str, donated: tuple[bool, ...]):
     """The StableHLO module that `executable` compiles."""
+    return _lowered(graph, name, donated)[0]
+
+
+def _lowered(graph: Graph, name: str, donated: tuple[bool, ...]):
     return lower_graph(simplify(erase(graph)), name, argument_attributes(donated) if donated else None)
 
 

@@ -83,6 +83,7 @@ class Dialect:
             dialect.register_dialect(self.context)
         with self.context:
             self.unknown = ir.Location.unknown()
+            self.token = ir.Type.parse("!stablehlo.token")
         self.element = _Memo(lambda dtype: ir.Type.parse(_element_text(dtype)))
         self.type = _Memo(lambda t: ir.RankedTensorType.get(t.shape, self.element[t.dtype]))
         self.axes = _Memo(lambda axes: ir.DenseI64ArrayAttr.get(axes))
@@ -126,6 +127,8 @@ class Lowering:
         self.functions: dict[Any, str] = {}
         self.symbols = ir.InsertionPoint(self.module.body)
         self.constants: dict[Any, Any] = {}  # of the block being filled
+        self.token: Any = None  # orders the effects of the block being filled
+        self.callbacks: list[Callable] = []
 
     # -- what rules use --
 
@@ -138,6 +141,18 @@ class Lowering:
         if regions:
             return made
         return made.result if one else list(made.results)
+
+    def with_token(self, name: str, out_types: Sequence[ArrayType], operands: Sequence, attributes: dict) -> list:
+        """One operation with an effect, after those that came before it."""
+        types = [self.d.token, *[self.d.type[t] for t in out_types]]
+        made = _create(f"stablehlo.{name}", types, [self.token, *operands], attributes, loc=self.loc)
+        self.token, *results = made.results
+        return list(results)
+
+    def callback(self, run: Callable, ordered: bool) -> int:
+        """Register a function of NumPy arrays that the program calls; its number."""
+        self.callbacks.append(_with_token(run) if ordered else run)
+        return len(self.callbacks) - 1
 
     def memo(self, key, make: Callable) -> dict:
         """A dict of attributes that depends only on `key`; made once per context."""
@@ -188,7 +203,11 @@ class Lowering:
         """Call the private function that computes `graph`; equal graphs share one."""
         results = [self.d.type[t] for t in graph.out_types]
         callee = {"callee": ir.FlatSymbolRefAttr.get(self.function(graph, name))}
-        return list(_create("func.call", results, args, callee, loc=self.loc).results)
+        if not graph.effects:
+            return list(_create("func.call", results, args, callee, loc=self.loc).results)
+        made = _create("func.call", [self.d.token, *results], [self.token, *args], callee, loc=self.loc)
+        self.token, *values = made.results
+        return list(values)
 
     # -- functions --
 
@@ -201,17 +220,26 @@ class Lowering:
         if not public:
             self.functions[graph] = symbol
         d = self.d
-        type_ = ir.FunctionType.get([d.type[t] for t in graph.in_types], [d.type[t] for t in graph.out_types])
+        effects = bool(graph.effects)
+        token = [d.token] if effects and not public else []
+        ins, outs = [d.type[t] for t in graph.in_types], [d.type[t] for t in graph.out_types]
+        type_ = ir.FunctionType.get([*token, *ins], [*token, *outs])
         with self.symbols:
             op = func.FuncOp(symbol, type_, loc=d.unknown)
         op.attributes["sym_visibility"] = ir.StringAttr.get("public" if public else "private")
         if public and any(arguments):
             op.arg_attrs = ir.ArrayAttr.get([ir.DictAttr.get(a) for a in arguments])
-        block, outer, loc = op.add_entry_block(), self.constants, self.loc
+        block, outer = op.add_entry_block(), (self.constants, self.loc, self.token)
         self.constants = {}
         with ir.InsertionPoint(block):
-            func.ReturnOp(self.body(graph, list(block.arguments)), loc=d.unknown)
-        self.constants, self.loc = outer, loc
+            arguments = list(block.arguments)
+            if token:
+                self.token = arguments.pop(0)
+            elif effects:
+                self.token = _create("stablehlo.create_token", [d.token], [], loc=d.unknown).result
+            results = self.body(graph, arguments)
+            func.ReturnOp([*[self.token] * len(token), *results], loc=d.unknown)
+        self.constants, self.loc, self.token = outer
         return symbol
 
     def body(self, graph: Graph, args: list) -> list:
@@ -238,16 +266,26 @@ class Lowering:
         return [env[o] for o in graph.outs]
 
 
+def _with_token(run: Callable) -> Callable:
+    """XLA hands the token to an ordered callback as None, and wants it back first."""
+    return lambda token, *args: (None, *run(*args))
+
+
 def _identifier(name: str) -> str:
     return "".join([c if c.isalnum() and c.isascii() else "_" for c in name]) or "f"
 
 
-def lower(graph: Graph, name: str = "main", arguments: Sequence[dict] | None = None) -> ir.Module:
-    """The module whose public `main` computes `graph`; `arguments` are MLIR attributes per argument, as text."""
+def lower(
+    graph: Graph, name: str = "main", arguments: Sequence[dict] | None = None
+) -> tuple[ir.Module, list[Callable]]:
+    """The module whose public `main` computes `graph`, and the functions it calls back.
+
+    `arguments` are MLIR attributes per argument, as text.
+    """
     d = dialect()
     with d.context, d.unknown:
         low = Lowering(d)
         low.module.operation.attributes["sym_name"] = ir.StringAttr.get(f"fl_{_identifier(name)}")
         attributes = [{k: d.parsed[v] for k, v in a.items()} for a in arguments or [{}] * len(graph.ins)]
         low.function(graph, "main", attributes)
-        return low.module
+        return low.module, low.callbacks

@@ -6,6 +6,7 @@ from functorch_lite.xla.lower import (  # noqa: F401  they register themselves
     contract,
     control,
     cumulative,
+    effect,
     elementwise,
     index,
     random,

@@ -1,0 +1,190 @@
+"""Effects happen once, in order, with their exceptions, and only where they should."""
+
+import gc
+
+import numpy as np
+import pytest
+
+import functorch_lite as fl
+import functorch_lite.numpy as fnp
+
+
+def same(a, b):
+    np.testing.assert_allclose(np.asarray(a), np.asarray(b), rtol=1e-6, atol=1e-6)
+
+
+X = fnp.arange(3.0)
+
+
+def events(transform, *args):
+    """What a program under a transform logs."""
+    log = []
+    add = lambda tag: (lambda v=0.0: log.append((tag, np.asarray(v).round(3).tolist())))
+
+    def f(x):
+        fl.debug.callback(add("start"), x)
+        y = fnp.sin(x)
+        fl.debug.callback(add("sine"), y)
+        fl.debug.callback(add("sine"), y)
+        fl.debug.callback(add("end"))
+        return fnp.sum(y * x)
+
+    transform(f)(*args)
+    return log
+
+
+TRANSFORMS = {
+    "plain": lambda f: f,
+    "jit": fl.jit,
+    "grad": fl.grad,
+    "grad of jit": lambda f: fl.grad(fl.jit(f)),
+    "jit of grad": lambda f: fl.jit(fl.grad(f)),
+    "grad of grad": lambda f: fl.grad(lambda x: fnp.sum(fl.grad(f)(x))),
+    "jvp": lambda f: lambda x: fl.jvp(f, (x,), (x,)),
+    "vjp": lambda f: lambda x: fl.vjp(f, x)[1](1.0),
+    "hessian": fl.hessian,
+    "jit of jit": lambda f: fl.jit(lambda x: fl.jit(f)(x) * 2),
+    "linearize": lambda f: lambda x: fl.linearize(f, x)[1](x),
+}
+
+
+@pytest.mark.parametrize("name", TRANSFORMS)
+def test_the_log_is_the_plain_one(name):
+    assert events(TRANSFORMS[name], X) == events(lambda f: f, X)
+
+
+def test_under_vmap_once_per_row():
+    log = []
+
+    def f(x):
+        fl.debug.callback(lambda v: log.append(float(v)), x * 2)
+        return x
+
+    fl.vmap(f)(X)
+    assert log == [0, 2, 4]
+    log.clear()
+    fl.jit(fl.vmap(f))(X)
+    assert log == [0, 2, 4]
+    log.clear()
+    fl.vmap(fl.vmap(f, in_axes=0), in_axes=0)(fnp.arange(4.0).reshape(2, 2))
+    assert log == [0, 2, 4, 6]
+
+
+def test_eager_prints_come_in_order(capsys):
+    def f(x):
+        print("a")
+        fl.debug.print("b {} {y:.2f}", x, y=x * 2)
+        print("c")
+        return x
+
+    for transform in (lambda f: f, fl.grad, fl.grad):
+        transform(f)(1.5)
+        assert capsys.readouterr().out == "a\nb 1.5 3.00\nc\n"
+    with pytest.raises(KeyError):
+        fl.grad(lambda x: (fl.debug.print("{}", x), {}["missing"]))(1.0)
+    assert capsys.readouterr().out == "1.0\n"
+
+
+def test_formats_are_checked_at_once():
+    with pytest.raises(ValueError, match="does not use 1"):
+        fl.debug.print("{}", 1.0, 2.0)
+    with pytest.raises((IndexError, KeyError)):
+        fl.jit(lambda x: fl.debug.print("{} {}", x))(1.0)
+    with pytest.raises(TypeError, match="format string"):
+        fl.debug.print(1.0)
+
+
+def test_pure_callback():
+    spec = fl.ShapeDtypeStruct((3,), "float32")
+    f = lambda x: fl.pure_callback(lambda v: np.sin(np.asarray(v)), spec, x, vmap_method="sequential")
+    same(f(X), np.sin(X))
+    same(fl.jit(f)(X), np.sin(X))
+    xs = fnp.stack([X, X * 2])
+    same(fl.vmap(f)(xs), np.sin(xs))
+    same(fl.jit(fl.vmap(f))(xs), np.sin(xs))
+    calls = []
+    g = lambda x, method: fl.pure_callback(
+        lambda v: (calls.append(v.shape), np.sin(np.asarray(v)))[1], fl.ShapeDtypeStruct((), "float32"), x, vmap_method=method)
+    same(fl.vmap(lambda x: g(x, "expand_dims"))(X), np.sin(X))
+    assert calls == [(3,)]
+    with pytest.raises(ValueError, match="vmap_method"):
+        fl.vmap(lambda x: g(x, None))(X)
+    with pytest.raises(ValueError, match="must be one of"):
+        g(1.0, "quickly")
+    with pytest.raises(TypeError, match="has no derivative"):
+        fl.grad(lambda x: fnp.sum(f(x)))(X)
+    with pytest.raises(TypeError, match="described by"):
+        fl.pure_callback(np.sin, "float32", X)
+    two = lambda x: fl.pure_callback(lambda v: {"a": v * 2, "b": [v]}, {"a": spec, "b": [spec]}, x)
+    same(fl.jit(two)(X)["a"], np.asarray(X) * 2)
+
+
+def test_a_callback_with_a_rule_is_differentiated():
+    host_sin = lambda x: fl.pure_callback(lambda v: np.sin(v), fl.ShapeDtypeStruct((), "float32"), x)
+    f = fl.custom_jvp(host_sin)
+    f.defjvp(lambda p, t: (f(*p), t[0] * fl.pure_callback(lambda v: np.cos(v), fl.ShapeDtypeStruct((), "float32"), p[0])))
+    for g in (fl.grad(f), fl.jit(fl.grad(f)), fl.grad(fl.jit(f))):
+        same(g(0.5), np.cos(0.5))
+
+
+def test_io_callback_acts_once():
+    state = [0]
+
+    def bump(x):
+        state[0] += 1
+        return np.float32(state[0]) * np.asarray(x)
+
+    f = lambda x: fl.io_callback(bump, fl.ShapeDtypeStruct((), "float32"), x, ordered=True)
+    same(f(2.0), 2)
+    same(fl.jit(f)(2.0), 4)
+    fl.jit(lambda x: (f(x), 1.0)[1])(2.0)  # the result is not used; the effect is
+    assert state[0] == 3
+    same(fl.grad(lambda x: fl.lax.stop_gradient(f(fl.lax.stop_gradient(x))) * x)(1.0), 4)
+
+
+@pytest.mark.parametrize("transform", [lambda f: f, fl.jit, fl.vmap, lambda f: fl.jit(fl.vmap(f)), lambda f: fl.jit(fl.jit(f))])
+def test_exceptions_come_back_as_themselves(transform):
+    class Mine(Exception):
+        pass
+
+    def fail(x):
+        raise Mine("from the callback")
+
+    with pytest.raises(Mine, match="from the callback"):
+        transform(lambda x: (fl.debug.callback(fail, x), x)[1])(X)
+    with pytest.raises(Mine):
+        transform(lambda x: fl.pure_callback(fail, fl.ShapeDtypeStruct((), "float32"), fnp.sum(x), vmap_method="sequential"))(X)
+    same(fl.jit(fnp.sin)(X), np.sin(X))
+
+
+@pytest.mark.parametrize("wrong", [lambda v: np.zeros(2, "f4"), lambda v: np.zeros(3, "i4"), lambda v: (v, v), lambda v: ()])
+@pytest.mark.parametrize("transform", [lambda f: f, fl.jit])
+def test_results_are_checked(wrong, transform):
+    with pytest.raises(TypeError, match="callback `.*` returned"):
+        transform(lambda x: fl.pure_callback(wrong, fl.ShapeDtypeStruct((3,), "float32"), x))(X)
+
+
+def test_callbacks_may_use_the_library():
+    inside = lambda v: fl.grad(lambda y: fnp.sum(fnp.sin(y) * y))(v)
+    spec = fl.ShapeDtypeStruct((3,), "float32")
+    f = lambda x: fl.pure_callback(inside, spec, x)
+    want = np.sin(X) + np.asarray(X) * np.cos(X)
+    same(f(X), want)
+    same(fl.jit(f)(X), want)
+    same(fl.grad(lambda x: fnp.sum(fl.lax.stop_gradient(f(fl.lax.stop_gradient(x))) * x))(X), want)
+
+
+def test_other_functions_are_the_same_program():
+    spec = fl.ShapeDtypeStruct((), "float32")
+    before = fl.cache_sizes()["_executable"]
+    for k in range(20):
+        same(fl.jit(lambda x, k=k: fl.pure_callback(lambda v: np.float32(v * k), spec, x))(2.0), 2 * k)
+    assert fl.cache_sizes()["_executable"] - before <= 1
+    from functorch_lite.prims.effect import functions
+
+    gc.collect()
+    alive = len(functions._known)
+    for _ in range(20):
+        fl.jit(lambda x: fl.pure_callback(lambda v: v, spec, x))(2.0)
+    gc.collect()
+    assert len(functions._known) - alive < 5
