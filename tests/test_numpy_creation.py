@@ -275,7 +275,7 @@ def test_matrices_compiled():
     x = operand(4, (3, 4), "float32")
     fs = [lambda x: fnp.tril(x, -1), lambda x: fnp.triu(x, 1), lambda x: fnp.diag(x, 1), lambda x: fnp.diag(x[0], -2),
           lambda x: fnp.diagonal(x, -1), fnp.trace, lambda x: fnp.eye(3, 4, 1), lambda x: fnp.vander(x[0])]  # fmt: skip
-    for f, got in zip(fs, fl.jit(lambda x: [f(x) for f in fs])(x), strict=True):
+    for f, got in zip(fs, fl.jit(lambda x: [g(x) for g in fs])(x), strict=True):
         agree(got, np.asarray(f(fnp.asarray(x))))
     agree(fl.grad(lambda x: fnp.trace(x))(fnp.ones((2, 3))), np.eye(2, 3, dtype=np.float32))
     weights = fnp.arange(9.0).reshape(3, 3)

@@ -186,7 +186,7 @@ def test_running_sums_compiled():
           lambda x: fnp.cumulative_prod(x[0])]  # fmt: skip
     wants = [np.cumsum(x, 1), np.cumprod(x, 0), np.cumsum(x), np.cumsum(x, 0, np.float64),
              np.cumulative_sum(x, axis=1, include_initial=True), np.cumulative_prod(x[0])]  # fmt: skip
-    for f, got, want in zip(fs, fl.jit(lambda x: [f(x) for f in fs])(x), wants, strict=True):
+    for f, got, want in zip(fs, fl.jit(lambda x: [g(x) for g in fs])(x), wants, strict=True):
         agree(got, want)
         agree(f(fnp.asarray(x)), want)
     agree(fnp.cumulative_sum([1, 2], include_initial=True), np.array([0, 1, 3], np.int32))

@@ -39,8 +39,8 @@ def product(name: str, x, y, spec: str, precision=None, preferred=None, exact: s
     x, y = promote_dtypes(name, as_array(name, x), as_array(name, y))
     terms, out = spec.split("->")
     a, b = terms.split(",")
-    x, a = _diagonals(x, a)
-    y, b = _diagonals(y, b)
+    x, a = _diagonals(name, x, a)
+    y, b = _diagonals(name, y, b)
     size = {c: m if n == 1 else n for c, n, m in _shared(name, x, a, y, b, exact)}
     x, a = _without_ones(x, a, size)
     y, b = _without_ones(y, b, size)
@@ -71,12 +71,14 @@ def _shared(name, x, a, y, b, exact) -> list:
     return found
 
 
-def _diagonals(x, term: str):
-    """Take the diagonal over letters that a term repeats."""
+def _diagonals(name, x, term: str):
+    """Take the diagonal over letters that a term repeats. Raises ValueError where their sizes differ."""
     while len(set(term)) < len(term):
         c = next(c for c in term if term.count(c) > 1)
         i = term.index(c)
         j = term.index(c, i + 1)
+        if typeof(x).shape[i] != typeof(x).shape[j]:
+            raise ValueError(f"{name}: axes {i} and {j} of {typeof(x)} are both {c!r} and differ in size, at {at()}")
         x, term = diagonal(x, 0, i, j), term[:i] + term[i + 1 : j] + term[j + 1 :] + c
     return x, term
 
@@ -116,6 +118,16 @@ def _batched(name, x, y, core: str, precision=None, preferred=None):
 _CORES = {(1, 1): "k,k->", (1, 2): "k,km->m", (2, 1): "nk,k->n", (2, 2): "nk,km->nm"}
 
 
+def _by_numpy(x, y):
+    """The product of two NumPy arrays, or None where NumPy refuses or sums differently."""
+    if x.dtype is not y.dtype or x.dtype.char not in _EXACT:
+        return None
+    try:
+        return of_value(quietly(np.matmul, x, y))
+    except REFUSED:
+        return None
+
+
 def matmul(a, b, *, precision=None, preferred_element_type=None, out_sharding=None):
     """The matrix product a @ b; vectors are rows on the left and columns on the right, axes in front broadcast.
 
@@ -124,12 +136,9 @@ def matmul(a, b, *, precision=None, preferred_element_type=None, out_sharding=No
     bits. Raises ValueError for numbers and for sizes that differ.
     """
     if type(a) is Array and type(b) is Array and not tracing and preferred_element_type is None:
-        x, y = a._value, b._value
-        if x.dtype is y.dtype and x.dtype.char in _EXACT:
-            try:
-                return of_value(quietly(np.matmul, x, y))
-            except REFUSED:
-                pass
+        made = _by_numpy(a._value, b._value)
+        if made is not None:
+            return made
     a, b = as_array("matmul", a), as_array("matmul", b)
     s, t = typeof(a), typeof(b)
     n, m = s.ndim, t.ndim
@@ -146,14 +155,23 @@ def dot(a, b, *, precision=None, preferred_element_type=None, out_sharding=None)
 
     a: (..., k); b: (..., k, m) or (k,) -> the other axes of `a`, then those of `b`.
     """
-    if type(a) is Array and type(b) is Array and not tracing and 0 < a._value.ndim <= 2 and 0 < b._value.ndim <= 2:
-        return matmul(a, b, precision=precision, preferred_element_type=preferred_element_type)
+    if type(a) is Array and type(b) is Array and not tracing and preferred_element_type is None:
+        made = _by_numpy(a._value, b._value) if 0 < b._value.ndim <= 2 else None
+        if made is not None:
+            return made
     a, b = as_array("dot", a), as_array("dot", b)
+    return _over_one_axis("dot", a, b, max(typeof(b).ndim - 2, 0), precision, preferred_element_type)
+
+
+def _over_one_axis(name, a, b, axis, precision, preferred):
+    """The sum over the last axis of `a` and one axis of `b`; of numbers, a * b."""
     n, m = typeof(a).ndim, typeof(b).ndim
     if not (n and m):
         return multiply(a, b)
-    return tensordot(a, b, ((n - 1,), (max(m - 2, 0),)), precision=precision,
-                     preferred_element_type=preferred_element_type)  # fmt: skip
+    first, second = LETTERS[:n], LETTERS[n : n + m]
+    second = second[:axis] + first[-1] + second[axis + 1 :]
+    out = (first + second).replace(first[-1], "")
+    return product(name, a, b, f"{first},{second}->{out}", precision, preferred, exact=first[-1])
 
 
 def vdot(a, b, *, precision=None, preferred_element_type=None):
@@ -169,10 +187,7 @@ def _flat(x):
 def inner(a, b, *, precision=None, preferred_element_type=None):
     """The sum over the last axes of both, without conjugation; of numbers, a * b."""
     a, b = as_array("inner", a), as_array("inner", b)
-    n, m = typeof(a).ndim, typeof(b).ndim
-    if not (n and m):
-        return multiply(a, b)
-    return tensordot(a, b, ((n - 1,), (m - 1,)), precision=precision, preferred_element_type=preferred_element_type)
+    return _over_one_axis("inner", a, b, typeof(b).ndim - 1, precision, preferred_element_type)
 
 
 def outer(a, b, out=None):
@@ -327,7 +342,7 @@ def einsum(subscripts, /, *operands, out=None, optimize="auto", precision=None, 
 
 
 def _unary(name, x, term, result, preferred):
-    x, term = _diagonals(x, term)
+    x, term = _diagonals(name, x, term)
     x, term = sum_alone(x, term, result)
     if preferred is not None:
         x = lax.convert_element_type(x, user_dtype(name, preferred))

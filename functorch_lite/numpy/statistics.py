@@ -15,6 +15,7 @@ from functorch_lite.numpy.at import At
 from functorch_lite.numpy.contract import matmul
 from functorch_lite.numpy.creation import linspace
 from functorch_lite.numpy.diagonals import diagonal
+from functorch_lite.numpy.placing import take_along_axis
 from functorch_lite.numpy.promote import (
     INEXACT,
     as_array,
@@ -25,7 +26,7 @@ from functorch_lite.numpy.promote import (
 )
 from functorch_lite.numpy.reductions import average, max, min, sum
 from functorch_lite.numpy.rounding import clip
-from functorch_lite.numpy.selecting import no_out, take, take_along_axis, where
+from functorch_lite.numpy.selecting import no_out, take, where
 from functorch_lite.numpy.shape import atleast_2d, moveaxis, transpose
 from functorch_lite.numpy.sorting import searchsorted, sort
 from functorch_lite.numpy.ufuncs import add, conjugate, divide, equal, floor, isnan, multiply, sqrt, subtract
