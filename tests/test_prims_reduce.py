@@ -40,7 +40,7 @@ def test_laws_of_reductions(data, shape, seed):
     axes = tuple(data.draw(st.sets(st.sampled_from(range(len(shape))))))
     fun = data.draw(st.sampled_from([*SMOOTH, r.reduce_max, r.reduce_min]))
     x = draw(rng, shape) if fun in SMOOTH else distinct(rng, shape)
-    laws(lambda x: fun(x, axes), [x], rng)
+    laws(lambda x: fun(x, axes), [x], rng, order=2)
     if fun in SMOOTH:
         laws(lambda x: fun(x, axes), [draw(rng, shape, "complex128")], rng)
 
@@ -51,7 +51,7 @@ def test_laws_of_running_reductions(data, shape, reverse, seed):
     rng = np.random.default_rng(seed)
     axis = data.draw(st.sampled_from(range(len(shape))))
     fun = data.draw(st.sampled_from(RUNNING))
-    laws(lambda x: fun(x, axis, reverse), [distinct(rng, shape)], rng)
+    laws(lambda x: fun(x, axis, reverse), [distinct(rng, shape)], rng, order=2)
     if fun in (c.cumsum, c.cumprod):
         laws(lambda x: fun(x, axis, reverse), [draw(rng, shape, "complex128")], rng)
 
@@ -61,7 +61,7 @@ def test_laws_of_running_reductions(data, shape, reverse, seed):
 def test_laws_of_the_recurrence(data, shape, reverse, seed):
     rng = np.random.default_rng(seed)
     axis = data.draw(st.sampled_from(range(len(shape))))
-    laws(lambda a, b: c.recurrence(a, b, axis, reverse), [draw(rng, shape), draw(rng, shape)], rng)
+    laws(lambda a, b: c.recurrence(a, b, axis, reverse), [draw(rng, shape), draw(rng, shape)], rng, order=2)
 
 
 @pytest.mark.parametrize("fun", [r.reduce_and, r.reduce_or, r.reduce_xor])
@@ -203,7 +203,23 @@ def test_xla_agrees_on_the_recurrence():
     rng = np.random.default_rng(3)
     cases = [(dtype, lambda a, b, k=k: c.recurrence(a, b, 1, bool(k % 2)), [draw(rng, (2, 9), dtype) for _ in "ab"])
              for k, dtype in enumerate([*REALS, *COMPLEX])]  # fmt: skip
-    agree(cases, ulps=16)
+    a, b = draw(rng, (70, 2)), draw(rng, (70, 2))
+    a[[0, -1]] = np.inf  # the factor of what was before the first element
+    cases += [(f"long {reverse}", lambda a, b, reverse=reverse: c.recurrence(a, b, 0, reverse), [x, b[1:]])
+              for reverse, x in ((False, a[:-1]), (True, a[1:]))]  # fmt: skip
+    agree(cases, ulps=64)
+
+
+def test_the_recurrence_is_the_loop_it_stands_for():
+    rng = np.random.default_rng(4)
+    for n in (1, 2, 31, 70):
+        a, b, y = draw(rng, (n,)), draw(rng, (n,)), 0.0
+        a[0], want = np.inf, []
+        for i in range(n):
+            y = a[i] * y + b[i] if i else b[0]
+            want.append(y)
+        near(np.asarray(c.recurrence(a, b, 0)), np.array(want), 32)
+        near(np.asarray(c.recurrence(a[::-1], b[::-1], 0, True)), np.array(want)[::-1], 32)
 
 
 @pytest.mark.parametrize("n", [3, 200])
