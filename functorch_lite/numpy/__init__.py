@@ -46,6 +46,7 @@ from functorch_lite.numpy.names import (
     bool,
 )
 from functorch_lite.numpy.padding import pad
+from functorch_lite.numpy.placing import choose, fill_diagonal, place, put, put_along_axis, take_along_axis
 from functorch_lite.numpy.polynomials import polyadd, polyder, polyint, polymul, polysub, polyval
 from functorch_lite.numpy.positions import (
     c_, index_exp, ix_, mask_indices, mgrid, ogrid, r_, ravel_multi_index, s_, unravel_index,
@@ -55,10 +56,7 @@ from functorch_lite.numpy.reductions import (
     all, amax, amin, any, argmax, argmin, average, count_nonzero, max, mean, min, prod, ptp, std, sum, var,
 )
 from functorch_lite.numpy.rounding import allclose, around, array_equal, array_equiv, clip, isclose, nan_to_num, round
-from functorch_lite.numpy.selecting import (
-    argwhere, choose, compress, extract, fill_diagonal, flatnonzero, nonzero, place, put, put_along_axis, select,
-    take, take_along_axis, where,
-)
+from functorch_lite.numpy.selecting import argwhere, compress, extract, flatnonzero, nonzero, select, take, where
 from functorch_lite.numpy.sets import (
     in1d, intersect1d, isin, setdiff1d, setxor1d, union1d, unique, unique_all, unique_counts, unique_inverse,
     unique_values,

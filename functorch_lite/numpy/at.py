@@ -16,7 +16,7 @@ from functorch_lite.array import Array, of_value
 from functorch_lite.numpy import ufuncs
 from functorch_lite.numpy.arithmetic import power
 from functorch_lite.numpy.dispatch import REFUSED, quietly
-from functorch_lite.numpy.indexing import convert, cut, getitem, lax_reshape, reverse, stacked, within
+from functorch_lite.numpy.indexing import convert, cut, getitem, lax_reshape, reverse, stacked
 from functorch_lite.numpy.pieces import (
     Flag,
     How,
@@ -31,6 +31,7 @@ from functorch_lite.numpy.pieces import (
     mode_name,
     parse,
     window,
+    within,
 )
 from functorch_lite.numpy.promote import asarray, operand
 from functorch_lite.trace import SCALARS, at, tracing, typeof
@@ -265,8 +266,13 @@ def _masked(x, index, name, value):
             return None
         value = lax_reshape(value, (*have[: cut_at - 1], *(1,) * mask.ndim, *have[cut_at:]))
     mask = mask if mask.shape == x.shape else lax.broadcast_in_dim(mask, x.shape, tuple(range(before, x.ndim - after)))
+    if name == "set" and type(value) in SCALARS:
+        return lax.select(mask, _PYTHON[dtypes.kind(x.dtype)](value), x)
     new = _fit(value, x.dtype, x.shape, x.shape, name)
     return lax.select(mask, _combine(name, x, new), x)
+
+
+_PYTHON = {"b": bool, "i": int, "u": int, "f": float, "c": complex}
 
 
 def _whole(e) -> bool:

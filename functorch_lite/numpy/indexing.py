@@ -26,8 +26,10 @@ from functorch_lite.numpy.pieces import (
     layout,
     parse,
     window,
+    within,
 )
-from functorch_lite.prims.index import fill_of
+from functorch_lite.numpy.promote import asarray
+from functorch_lite.prims.index import dynamic_slice, fill_of
 from functorch_lite.trace import SCALARS, Tracer, tracing, typeof
 
 
@@ -40,6 +42,8 @@ def getitem(x, index, how: How = DEFAULT):
                 return of_value(x._value[where])
             except (IndexError, *REFUSED):
                 pass  # the general way raises our error
+    if type(x) is np.ndarray:
+        x = asarray(x)  # the result may be `x` itself
     pieces = parse(typeof(x), index, how)
     if any(type(p) in (Pick, Flag) for p in pieces):
         return _take(x, pieces, how)
@@ -119,7 +123,7 @@ def _dynamic(x, pieces, plan, how):
         elif type(p) in (Span, Point):
             low, size, step = window(p)
             starts[p.axis], sizes[p.axis], steps[p.axis] = low, (size - 1) * step + 1 if size else 0, step
-    y = lax.dynamic_slice(x, starts, sizes)
+    y = dynamic_slice(x, starts, sizes)
     if max(steps) > 1:
         y = lax.slice(y, [0] * len(sizes), sizes, steps)
     y = reverse(y, [p.axis for p in plan.spans if backward(p)])
@@ -211,12 +215,3 @@ def gather(x, plan: Layout, how: How):
 def python_scalar(value):
     """A fill value as a Python number, or None."""
     return value if value is None or type(value) in SCALARS else np.asarray(value).item()
-
-
-def within(picks, type_) -> bool:
-    """Whether all positions are known and in bounds, so that nobody has to look again."""
-    for p in picks:
-        i = p.index
-        if not isinstance(i, np.ndarray) or (i.size and not (0 <= i.min() and i.max() < type_.shape[p.axis])):
-            return False
-    return True

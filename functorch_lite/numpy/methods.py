@@ -17,6 +17,7 @@ from functorch_lite.numpy import (
     cumulative,
     diagonals,
     joining,
+    placing,
     reductions,
     rounding,
     selecting,
@@ -251,7 +252,7 @@ def _last_axis_split(x, n, new):
 
 def choose(self, choices, out=None, mode="raise"):
     """`numpy.choose`."""
-    return selecting.choose(self, choices, out, mode)
+    return placing.choose(self, choices, out, mode)
 
 
 def compress(self, condition, axis=None, *, size=None, fill_value=0, out=None):

@@ -185,7 +185,7 @@ def _piece(type_, axis, e, how):
         return [Span(axis, *_slice(e, type_.shape[axis]))]
     if dtypes.kind(e.dtype) == "b":
         return _mask(type_, axis, e)
-    return [Pick(axis, _checked(type_, axis, e, how))]
+    return [Pick(axis, checked(type_, axis, e, how))]
 
 
 def _point(type_, axis, i, how):
@@ -239,7 +239,7 @@ def _mask(type_, axis, mask):
     return [Pick(axis + k, i) for k, i in enumerate(np.nonzero(value))]
 
 
-def _checked(type_, axis, index, how):
+def checked(type_, axis, index, how):
     """Wrapped, and checked where the numbers are known and nobody chose a mode."""
     if isinstance(index, Tracer):
         if typeof(index).size and type_.shape[axis] == 0 and (how.mode or how.otherwise) != "fill":
@@ -308,3 +308,12 @@ def layout(type_, pieces) -> Layout:
     start = len([p for p in before if type(p) is Span])
     spans = [p for p in pieces if type(p) is Span]
     return Layout(batch, start, spans, picks, sizes(before) + batch + sizes(after))
+
+
+def within(picks, type_) -> bool:
+    """Whether all positions are known and in bounds, so that nobody has to look again."""
+    for p in picks:
+        i = p.index
+        if not isinstance(i, np.ndarray) or (i.size and not (0 <= i.min() and i.max() < type_.shape[p.axis])):
+            return False
+    return True

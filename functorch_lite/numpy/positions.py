@@ -22,9 +22,8 @@ from functorch_lite.numpy.promote import (
     promote_shapes,
     user_dtype,
 )
-from functorch_lite.numpy.selecting import integers, nonzero, split_index
+from functorch_lite.numpy.selecting import index_dtype, integers, nonzero, split_index
 from functorch_lite.numpy.shape import moveaxis
-from functorch_lite.numpy.sorting import index_dtype
 from functorch_lite.trace import at, typeof
 
 __all__ = ["c_", "index_exp", "ix_", "mask_indices", "mgrid", "ogrid", "r_", "ravel_multi_index", "s_", "unravel_index"]

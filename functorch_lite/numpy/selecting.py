@@ -7,8 +7,8 @@ import numpy as np
 from functorch_lite import dtypes, lax
 from functorch_lite.array import Array, of_value
 from functorch_lite.config import config
-from functorch_lite.errors import ConcretizationError, NonConcreteBooleanIndexError
-from functorch_lite.numpy.dispatch import REFUSED, filled, truth
+from functorch_lite.errors import NonConcreteBooleanIndexError
+from functorch_lite.numpy.dispatch import REFUSED, truth
 from functorch_lite.numpy.indexing import getitem, lax_reshape, wrapped
 from functorch_lite.numpy.pieces import How, known
 from functorch_lite.numpy.promote import (
@@ -24,8 +24,7 @@ from functorch_lite.numpy.promote import (
 from functorch_lite.trace import Tracer, at, tracing, typeof
 
 __all__ = [
-    "argwhere", "choose", "compress", "extract", "fill_diagonal", "flatnonzero", "nonzero", "place", "put",
-    "put_along_axis", "select", "take", "take_along_axis", "where",
+    "argwhere", "compress", "extract", "flatnonzero", "nonzero", "select", "take", "where",
 ]  # fmt: skip
 
 
@@ -122,10 +121,10 @@ def nonzero(a, *, size=None, fill_value=None):
         raise ValueError(f"nonzero: {typeof(a)} at {at()} has no axes; use `atleast_1d`")
     if size is None:
         found = np.nonzero(_mask_values(a, "nonzero"))
-        return tuple([asarray(i, _index_dtype(n)) for i, n in zip(found, a.shape, strict=True)])
+        return tuple([asarray(i, index_dtype(n)) for i, n in zip(found, a.shape, strict=True)])
     fills = _fills(fill_value, a.ndim)
     flat = lax_reshape(a, (a.size,))
-    dtype = _index_dtype(a.size)
+    dtype = index_dtype(a.size)
     if not a.size or not size:
         return tuple([lax.full((size,), f, dtype) for f in fills])
     rank = lax.cumsum(lax.convert_element_type(flat, dtype), 0)
@@ -164,7 +163,7 @@ def _fills(fill_value, ndim):
     return tuple([int(np.asarray(v)) for v in given])
 
 
-def _index_dtype(n: int) -> np.dtype:
+def index_dtype(n: int) -> np.dtype:
     return config.default_int if n < 2**31 else np.dtype(np.int64)
 
 
@@ -244,159 +243,15 @@ def take(a, indices, axis=None, out=None, mode=None, unique_indices=False, indic
     if type(indices) is not int:
         indices = integers("take", indices)
     if mode == "wrap":
-        indices, mode = _modulo(indices, a.shape[axis]), "clip"
+        indices, mode = modulo(indices, a.shape[axis]), "clip"
     how = How(mode, fill_value, indices_are_sorted, unique_indices, wrap=mode != "clip", otherwise="fill")
     return getitem(a, (slice(None),) * axis + (indices,), how)
 
 
-def _modulo(i, n):
+def modulo(i, n):
     """`i mod n`, never negative."""
     n = max(n, 1)
     if not isinstance(i, Tracer):
         return np.mod(np.asarray(i), n)
     i = convert("take", i, np.dtype(np.int32)) if dtypes.iinfo(i.dtype).bits < 32 else i
     return wrapped(lax.rem(i, n), n)
-
-
-def take_along_axis(arr, indices, axis=-1, mode=None, fill_value=None, *, wrap_negative_indices=None):
-    """For each position of `indices`, the element of `arr` that it names along `axis`.
-
-    arr and indices have equally many axes and broadcast together except along `axis`, where the result has the size
-    of `indices`; axis None takes from `ravel(arr)`. mode, fill_value: as in `take`, without "wrap".
-    """
-    arr, indices = as_array("take_along_axis", arr), integers("take_along_axis", indices)
-    if axis is None:
-        if indices.ndim != 1:
-            raise ValueError(f"take_along_axis: with axis=None indices have one axis, got {typeof(indices)} at {at()}")
-        return take_along_axis(lax_reshape(arr, (arr.size,)), indices, 0, mode, fill_value)
-    axis = canonical_axis("take_along_axis", axis, arr.ndim)
-    others = [(m, n) for k, (m, n) in enumerate(zip(arr.shape, indices.shape)) if k != axis]
-    if arr.ndim != indices.ndim or any([m != n and 1 not in (m, n) for m, n in others]):
-        raise ValueError(
-            f"take_along_axis: {typeof(arr)} and {typeof(indices)} do not broadcast beside axis {axis}, at {at()}; "
-            "reshape one of them"
-        )
-    how = How(_mode("take_along_axis", mode), fill_value, wrap=wrap_negative_indices is not False, otherwise="fill")
-    return getitem(arr, _mesh(indices, axis, arr.shape), how)
-
-
-def _mode(name, mode):
-    if mode not in (None, "fill", "clip", "promise_in_bounds"):
-        raise ValueError(f"{name}: mode {mode!r} at {at()} is unknown; use None, 'fill' or 'clip'")
-    return mode
-
-
-def _mesh(indices, axis, shape):
-    """Index arrays that name, for each position of `indices`, itself except along `axis`."""
-    mesh = []
-    for k in range(len(shape)):
-        if k == axis:
-            mesh.append(indices)
-        elif shape[k] == 1:
-            mesh.append(np.zeros([1] * len(shape), np.int32))
-        else:
-            mesh.append(np.arange(shape[k], dtype=np.int32).reshape([-1 if j == k else 1 for j in range(len(shape))]))
-    return tuple(mesh)
-
-
-def not_in_place(name: str, inplace: bool) -> None:
-    if inplace:
-        raise ValueError(f"{name}: arrays never change, at {at()}; give inplace=False and use the result")
-
-
-def put_along_axis(arr, indices, values, axis, inplace=True, *, mode=None):
-    """A copy of `arr` with `values` at `indices` along `axis`, the inverse of `take_along_axis`; for inplace=False."""
-    not_in_place("put_along_axis", inplace)
-    arr, indices = asarray(arr), integers("put_along_axis", indices)
-    if axis is None:
-        flat = lax_reshape(arr, (arr.size,)).at[indices].set(values, mode=mode)
-        return lax_reshape(flat, arr.shape)
-    axis = canonical_axis("put_along_axis", axis, arr.ndim)
-    shape = [1 if n == 1 and k != axis else m for k, (m, n) in enumerate(zip(arr.shape, indices.shape))]
-    ones = [k for k, (m, n) in enumerate(zip(arr.shape, indices.shape)) if k != axis and n == 1 and m > 1]
-    if ones:  # every position along those axes
-        wide = tuple([m if k in ones else n for k, (m, n) in enumerate(zip(arr.shape, indices.shape))])
-        indices = lax.broadcast_in_dim(indices, wide, tuple(range(arr.ndim)))
-        shape = list(arr.shape)
-    return arr.at[_mesh(indices, axis, shape)].set(values, mode=mode)
-
-
-def put(a, ind, v, mode=None, *, inplace=True):
-    """A copy of `a` with the values `v` (repeated as needed) at positions `ind` of `ravel(a)`; needs inplace=False."""
-    not_in_place("put", inplace)
-    a, ind, v = asarray(a), integers("put", ind), as_array("put", v)
-    ind, v = lax_reshape(ind, (ind.size,)), lax_reshape(v, (v.size,))
-    if not a.size or not ind.size or not v.size:
-        return a
-    if mode == "wrap":
-        ind, mode = _modulo(ind, a.size), "clip"
-    if v.size not in (1, ind.size):
-        v = take(v, np.arange(ind.size) % v.size)
-    flat = lax_reshape(a, (a.size,)).at[ind].set(v, mode=None if mode == "raise" else mode)
-    return lax_reshape(flat, a.shape)
-
-
-def place(arr, mask, vals, *, inplace=True):
-    """A copy of `arr` with the first values of `vals` (repeated as needed) where `mask` holds; needs inplace=False."""
-    not_in_place("place", inplace)
-    arr, mask, vals = asarray(arr), as_array("place", truth("place", mask)), as_array("place", vals)
-    if mask.size != arr.size:
-        raise ValueError(f"place: {typeof(mask)} is no mask of {typeof(arr)}, at {at()}; give one of that shape")
-    if not vals.size:
-        raise ValueError(f"place: there are no values to insert, at {at()}")
-    flat = lax_reshape(mask, (mask.size,))
-    rank = lax.sub(lax.cumsum(lax.convert_element_type(flat, _index_dtype(arr.size)), 0), 1)
-    values = getitem(lax_reshape(vals, (vals.size,)), _modulo_positive(rank, vals.size), How("clip", wrap=False))
-    return where(lax_reshape(mask, arr.shape), convert("place", lax_reshape(values, arr.shape), arr.dtype), arr)
-
-
-def _modulo_positive(i, n):
-    return lax.rem(lax.max(i, 0), n)
-
-
-def choose(a, choices, out=None, mode="raise"):
-    """For each element k of `a`, the element of `choices[k]` at the same place.
-
-    a: integers; choices: arrays that broadcast with it. mode: "raise" checks and needs known numbers, "wrap" counts
-    around, "clip" uses the nearest.
-    """
-    no_out("choose", out)
-    a = integers("choose", a)
-    arrays = list(choices) if isinstance(choices, (list, tuple)) else list(asarray(choices))
-    arrays = filled(*promote_dtypes("choose", *arrays)) if len(arrays) > 1 else [as_array("choose", v) for v in arrays]
-    if mode == "raise":
-        value = known(a)
-        if value is None:
-            a.concrete(ConcretizationError, "the value (which mode='raise' checks; use mode='clip' or 'wrap')")
-        if value.size and not (value.min() >= 0 and value.max() < len(arrays)):
-            raise ValueError(
-                f"choose: invalid entry in the indices {typeof(a)} at {at()}: there are {len(arrays)} choices"
-            )
-    elif mode == "wrap":
-        a = _modulo(a, len(arrays))
-    elif mode != "clip":
-        raise ValueError(f"choose: mode {mode!r} at {at()} is unknown; use 'raise', 'wrap' or 'clip'")
-    a, *arrays = promote_shapes("choose", as_array("choose", a), *arrays)
-    shape = typeof(a).shape
-    stacked = lax.concatenate([lax.reshape(v, (1, *shape)) for v in arrays], 0)
-    return take_along_axis(stacked, lax.reshape(a, (1, *shape)), 0, "clip", wrap_negative_indices=False)[0]
-
-
-def fill_diagonal(a, val, wrap=False, *, inplace=True):
-    """A copy of `a` with `val` (repeated as needed) on its main diagonal; needs inplace=False.
-
-    wrap: in a tall matrix the diagonal starts again after n + 1 rows.
-    """
-    not_in_place("fill_diagonal", inplace)
-    a, val = asarray(a), as_array("fill_diagonal", val)
-    if a.ndim < 2 or (a.ndim > 2 and len(set(a.shape)) > 1):
-        raise ValueError(f"fill_diagonal: {typeof(a)} at {at()} has no diagonal; give a matrix, or equal sizes")
-    if a.ndim == 2:
-        step, stop = a.shape[1] + 1, a.size if wrap else min(a.shape[1] ** 2, a.size)
-    else:
-        step, stop = 1 + int(np.cumprod(a.shape[:-1]).sum()), a.size
-    count = len(range(0, stop, step))
-    values = lax_reshape(val, (val.size,))
-    if val.size != 1 and val.size != count:
-        values = take(values, np.arange(count) % val.size)
-    return lax_reshape(lax_reshape(a, (a.size,)).at[0:stop:step].set(values), a.shape)

@@ -15,9 +15,9 @@ from functorch_lite.array import of_value
 from functorch_lite.numpy.indexing import getitem, lax_reshape
 from functorch_lite.numpy.pieces import How
 from functorch_lite.numpy.promote import as_array, canonical_axis, convert, promote_dtypes
-from functorch_lite.numpy.selecting import nonzero, where
+from functorch_lite.numpy.selecting import index_dtype, nonzero, where
 from functorch_lite.numpy.shape import broadcast_to, immutable, moveaxis
-from functorch_lite.numpy.sorting import first_of_each, index_dtype, is_member, on_host, searchsorted
+from functorch_lite.numpy.sorting import first_of_each, is_member, on_host, searchsorted
 from functorch_lite.trace import at, typeof
 
 __all__ = [

@@ -10,7 +10,7 @@ from functorch_lite.config import config
 from functorch_lite.numpy.indexing import getitem, lax_reshape
 from functorch_lite.numpy.pieces import How
 from functorch_lite.numpy.promote import as_array, canonical_axis, convert, promote_dtypes, user_dtype
-from functorch_lite.numpy.selecting import take, where
+from functorch_lite.numpy.selecting import index_dtype, take, where
 from functorch_lite.numpy.shape import immutable
 from functorch_lite.trace import at, tracing, typeof
 
@@ -19,11 +19,6 @@ __all__ = [
 ]  # fmt: skip
 
 _HOST_KINDS = frozenset("biufc")  # what NumPy sorts as we do
-
-
-def index_dtype(n: int) -> np.dtype:
-    """The dtype of positions in an axis of size n."""
-    return config.default_int if n < 2**31 else np.dtype(np.int64)
 
 
 def on_host(x) -> bool:
