@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import operator
 import string
 
@@ -309,10 +310,14 @@ def _path(subscripts: str, shapes, optimize) -> list[tuple[int, ...]]:
         return [(0, 1)] * (len(shapes) - 1)
     if isinstance(optimize, (list, tuple)):
         return [tuple(step) for step in optimize if not isinstance(step, str)]
-    import opt_einsum  # only products of three and more pay the 10 ms
-
     how = "auto" if optimize is True else optimize
-    return opt_einsum.contract_path(subscripts, *shapes, shapes=True, optimize=how)[0]
+    return _opt_einsum().contract_path(subscripts, *shapes, shapes=True, optimize=how)[0]
+
+
+@functools.cache
+def _opt_einsum():
+    """Imported by the first product of three operands or more: it takes 10 ms, a tenth of all of the import."""
+    return importlib.import_module("opt_einsum")
 
 
 def einsum(subscripts, /, *operands, out=None, optimize="auto", precision=None, preferred_element_type=None,
@@ -351,9 +356,7 @@ def _unary(name, x, term, result, preferred):
 
 def einsum_path(subscripts, /, *operands, optimize="auto"):
     """(path, description) of the order in which `einsum` contracts; the path can be given to it as `optimize`."""
-    import opt_einsum  # only products of three and more pay the 10 ms
-
     subscripts, operands = _operands((subscripts, *operands))
     operands, terms, result = _checked("einsum_path", subscripts, operands)
     shapes = [typeof(x).shape for x in operands]
-    return opt_einsum.contract_path(f"{','.join(terms)}->{result}", *shapes, shapes=True, optimize=optimize)
+    return _opt_einsum().contract_path(f"{','.join(terms)}->{result}", *shapes, shapes=True, optimize=optimize)
