@@ -233,6 +233,12 @@ def test_attributes():
     assert fnp.ones(1).__array_namespace__() is fnp
 
 
+def test_devices():
+    x = fnp.ones(2)
+    assert x.device in fl.devices() and x.devices() == {x.device}
+    assert x.to_device(x.device).tolist() == [1, 1] and x.astype("int32", device=x.device).dtype == np.int32
+
+
 def test_iteration():
     assert [row.tolist() for row in fnp.asarray(I)] == I.tolist()
     assert fl.jit(lambda x: sum(row * k for k, row in enumerate(x)))(I).tolist() == I[1].tolist()

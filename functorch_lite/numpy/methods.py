@@ -10,7 +10,8 @@ import sys
 import numpy as np
 
 from functorch_lite import dtypes, lax
-from functorch_lite.array import Array, of_value
+from functorch_lite.api.devices import device_put
+from functorch_lite.array import Array, backend, of_value
 from functorch_lite.numpy import (
     arithmetic,
     contract,
@@ -250,6 +251,11 @@ def _last_axis_split(x, n, new):
     return lax_reshape(x, (*x.shape[:-1], x.shape[-1] // n, n))
 
 
+def to_device(self, device, *, stream=None):
+    """The array with its memory on `device`, one of `devices()`."""
+    return device_put(self, device)
+
+
 def choose(self, choices, out=None, mode="raise"):
     """`numpy.choose`."""
     return placing.choose(self, choices, out, mode)
@@ -261,8 +267,8 @@ def compress(self, condition, axis=None, *, size=None, fill_value=0, out=None):
 
 
 _METHODS = {
-    "choose": choose, "compress": compress, "flatten": flatten, "item": item, "reshape": reshape, "tolist": tolist,
-    "transpose": transpose, "view": view,
+    "to_device": to_device, "choose": choose, "compress": compress, "flatten": flatten, "item": item, "reshape": reshape,
+    "tolist": tolist, "transpose": transpose, "view": view,
     "clip": rounding.clip, "round": rounding.round, "conj": ufuncs.conj, "conjugate": ufuncs.conj,
     "cumsum": cumulative.cumsum, "cumprod": cumulative.cumprod, "diagonal": diagonals.diagonal,
     "dot": contract.dot, "trace": diagonals.trace, "repeat": joining.repeat,
@@ -292,3 +298,7 @@ def install() -> None:
             setattr(cls, name, fun)
         for name, (fun, doc) in _PROPERTIES.items():
             setattr(cls, name, property(fun, doc=doc))
+    Array.device = property(
+        lambda self: backend.devices(None)[0], doc="Where the memory is, or would be for a program."
+    )
+    Array.devices = lambda self: {self.device}

@@ -93,9 +93,9 @@ float_, int_, complex_ = [DefaultType(name, "float32") for name in ("float_", "i
 uint = DefaultType("uint", "uint32")
 
 
-def promote_types(type1, type2) -> np.dtype:
+def promote_types(a, b) -> np.dtype:
     """The dtype in which two dtypes meet; the Python types `int`, `float`, `complex` are weak."""
-    pair = [_typed("promote_types", t) for t in (type1, type2)]
+    pair = [_typed("promote_types", t) for t in (a, b)]
     return _meet("promote_types", pair)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from functorch_lite import dtypes, lax
+from functorch_lite.api.devices import device_put
 from functorch_lite.array import Array, of_value
 from functorch_lite.numpy.indexing import convert as convert_operand
 from functorch_lite.numpy.indexing import lax_reshape
@@ -93,7 +94,7 @@ def astype(x, dtype, /, *, copy=False, device=None):
     """
     x = operand("astype", x)
     made = convert("astype", x, user_dtype("astype", float if dtype is None else dtype))
-    return _placed(immutable(made), device)
+    return immutable(made) if device is None else device_put(immutable(made), device)
 
 
 def copy(a, order=None):
@@ -101,10 +102,6 @@ def copy(a, order=None):
     if order not in (None, "K", "A", "C"):
         raise ValueError(f"copy: order={order!r} at {at()} is not kept, arrays are row-major; leave it out")
     return asarray(a)
-
-
-def _placed(x, device):
-    return x if device is None else asarray(x, device=device)
 
 
 # ---- order of elements kept ----
