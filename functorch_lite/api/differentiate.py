@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from functorch_lite import dtypes, tree
-from functorch_lite.api.arguments import Outputs, argument_text, check_callable, leaf_array, leaf_names, name_of
+from functorch_lite.api.arguments import Outputs, argument_text, check_callable, leaf_array, name_of
 from functorch_lite.array import Array
 from functorch_lite.control.custom import settle
 from functorch_lite.ir import ArrayType, Graph
@@ -67,8 +67,7 @@ class Differentiated:
             self.out = Outputs(transform, fun, result)
             return self.out.traced + (self.aux.traced if self.aux else [])
 
-        names = leaf_names(fun, argnums, counts)
-        traced = trace(flat, types, self.leaves, transform=transform, name=name_of(fun), concrete=True, names=names,
+        traced = trace(flat, types, self.leaves, transform=transform, name=name_of(fun), concrete=True,
                        prepare=closing(Derivative(), _inexact_inputs))  # fmt: skip
         last = order == 1 and current_frame() is None  # no other derivative follows, so rules of rules are not needed
         self.graph: Graph = settle(traced.graph) if last else traced.graph

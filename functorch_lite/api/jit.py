@@ -17,16 +17,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from functorch_lite import tree
+from functorch_lite import dtypes, tree
 from functorch_lite.api.arguments import Outputs, argument_text, check_callable, leaf_array, leaf_names, name_of
 from functorch_lite.api.inspect import type_of_leaf
 from functorch_lite.api.stages import Lowered, Traced
-from functorch_lite.array import Array, asarray, backend, of_buffer
+from functorch_lite.array import Array, asarray, backend, of_buffer, scalar
 from functorch_lite.config import config, jit_disabled, scoped_defaults
 from functorch_lite.control.call import call
 from functorch_lite.errors import DonatedError, UnhashableStaticError
-from functorch_lite.ir import Graph, compact
-from functorch_lite.trace import Tracer, _thread, at, inline, leaked, trace, tracing
+from functorch_lite.ir import Graph, array_type, compact
+from functorch_lite.trace import SCALARS, Tracer, _thread, at, inline, leaked, trace, tracing
 from functorch_lite.transforms.common import pick
 from functorch_lite.transforms.simplify import dce
 
@@ -182,8 +182,8 @@ class Jitted:
         except AttributeError:  # a tree, or a leaf that is no Array
             leaves, structure = _flatten(args)
             try:
-                buffers = [a._buffer for a in leaves]
-            except AttributeError:
+                buffers = [a._buffer if isinstance(a, Array) else _buffer_of(a) for a in leaves]
+            except (AttributeError, TypeError, OverflowError):
                 return self._general(args, kwargs)
         avals = list(map(_type_of, buffers))
         last, defaults = self.last, config.process
@@ -394,6 +394,16 @@ class _Bound:
         if name in ("trace", "lower", "eval_shape"):
             return lambda *args, **kwargs: found(self.instance, *args, **kwargs)
         return found
+
+
+def _buffer_of(x: Any):
+    """The buffer of an argument that is no Array. Raises where it is not plainly an array or a number."""
+    if type(x) is np.ndarray:
+        return backend.put(x, array_type(x.shape, dtypes.canonical(x.dtype)), None, False)
+    if type(x) in SCALARS:
+        dtype = dtypes.scalar_dtype(type(x))
+        return backend.put(np.asarray(scalar(x, dtype)), array_type((), dtype, True))
+    return asarray(x)._buffer
 
 
 def _resolved(marked, args) -> tuple[set[int], frozenset]:

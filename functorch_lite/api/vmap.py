@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from functorch_lite import tree
-from functorch_lite.api.arguments import Outputs, argument_text, check_callable, leaf_array, leaf_names, name_of, wraps
+from functorch_lite.api.arguments import Outputs, argument_text, check_callable, leaf_array, name_of, wraps
 from functorch_lite.ir import ArrayType, Graph, compact
 from functorch_lite.prims.shape import broadcast, transpose
 from functorch_lite.trace import Frame, alone, at, current_frame, executor, run, trace
@@ -97,12 +97,10 @@ def _vmap(fun, in_axes, out_axes, axis_name, axis_size, args, kwargs):
         out.append(Outputs("vmap", fun, fun(*args, **kwargs)))
         return out[-1].traced
 
-    names = leaf_names(fun, range(len(args)), [tree.structure(a).num_leaves for a in args])
-    names = [n for n, t in zip(names, traced, strict=False) if t] + [None] * (len(inputs) - sum(traced[: len(names)]))
     mapped_inputs = {i for i, b in enumerate(batched) if b}
     prepare = closing(Mapping(size, axis_name), lambda frame: mapped_inputs)
     graph, captured = trace(
-        flat, types, values, transform="vmap", name=name_of(fun), concrete=True, names=names, prepare=prepare)
+        flat, types, values, transform="vmap", name=name_of(fun), concrete=True, prepare=prepare)
     mask_in = (*[False] * len(captured), *batched)
     made, mask = mapped(graph, size, mask_in, axis_name)
     results = run(made, [*captured, *inputs], graph.sources)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -15,31 +14,39 @@ MAX_EQUATIONS = 50_000  # that one pass may hold in its cache, an entry counting
 MAX_DEPTH = 100  # nested graphs; each level costs several Python frames
 
 _depth = threading.local()
-_caches: dict[str, OrderedDict] = {}
-_weights: dict[str, int] = {}
+_caches: dict[str, _Cache] = {}
+
+
+class _Cache(dict):
+    """key -> [result, when it was last used]; a hit costs one look-up, and the old ones go by halves."""
+
+    weight = clock = 0
+
+    def add(self, key, made) -> None:
+        with _lock:
+            self[key] = [made, self.clock]
+            self.weight += _weight(key) + _weight(made)
+            if self.weight > MAX_EQUATIONS and len(self) > 1:
+                for old, _ in sorted(self.items(), key=lambda item: item[1][1])[: max(1, len(self) // 2)]:
+                    self.weight -= _weight(old) + _weight(self.pop(old)[0])
+
+
 _lock = threading.Lock()
 
 
 def rewrite(fun: Callable) -> Callable:
-    """Cache a pass by its arguments, a graph and other values; the least recently used go when too many are held."""
+    """Cache a pass by its arguments, a graph and other values; those not used for longest go when too much is held."""
     name = fun.__name__
-    cache: OrderedDict[Any, Any] = OrderedDict()
-    _caches[name], _weights[name] = cache, 0
+    cache = _caches[name] = _Cache()
 
     @functools.wraps(fun)
     def wrapped(*args):
         if args[0].open:  # it holds a user's rule: another object each time, which must not be kept
             return fun(*args)
-        try:
-            found = cache[args]
-        except KeyError:
-            pass
-        else:
-            try:
-                cache.move_to_end(args)
-            except KeyError:  # another thread dropped it meanwhile
-                pass
-            return found
+        entry = cache.get(args)
+        if entry is not None:
+            cache.clock = entry[1] = cache.clock + 1
+            return entry[0]
         depth = getattr(_depth, "value", 0)
         if depth > MAX_DEPTH:
             raise RecursionError(f"{name}: graphs are nested deeper than {MAX_DEPTH} calls; flatten the program")
@@ -48,12 +55,7 @@ def rewrite(fun: Callable) -> Callable:
             made = fun(*args)
         finally:
             _depth.value = depth
-        with _lock:
-            cache[args] = made
-            _weights[name] += _weight(args) + _weight(made)
-            while _weights[name] > MAX_EQUATIONS and len(cache) > 1:
-                old = cache.popitem(last=False)
-                _weights[name] -= _weight(old)
+        cache.add(args, made)
         return made
 
     return wrapped
@@ -67,15 +69,15 @@ def _weight(made) -> int:
 
 def cache_sizes() -> dict[str, tuple[int, int]]:
     """Per pass: (entries, equations held)."""
-    return {name: (len(cache), _weights[name]) for name, cache in _caches.items()}
+    return {name: (len(cache), cache.weight) for name, cache in _caches.items()}
 
 
 def clear_caches() -> None:
     """Forget the results of all passes."""
     with _lock:
-        for name, cache in _caches.items():
+        for cache in _caches.values():
             cache.clear()
-            _weights[name] = 0
+            cache.weight = 0
 
 
 def pick(items: Iterable, mask: Iterable[bool], want: bool = True) -> tuple:

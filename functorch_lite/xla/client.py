@@ -47,11 +47,14 @@ def whole(device):
     return xc.GSPMDSharding(device_list(device), xc.HloSharding.replicate())
 
 
-def put(value: np.ndarray, type_: ArrayType, device=None):
-    """The buffer of a host array, which never changes: shared where its memory is aligned, else copied."""
+def put(value: np.ndarray, type_: ArrayType, device=None, share: bool = True):
+    """The buffer of a host array, which never changes: shared where its memory is aligned, else copied.
+
+    Without `share`, a copy: for arrays of the user, who may write to them.
+    """
     if device is None:
         device = devices()[0]
-    semantics = _SHARE if value.nbytes >= _SHARE_FROM and value.flags.c_contiguous else _COPY
+    semantics = _SHARE if share and value.nbytes >= _SHARE_FROM and value.flags.c_contiguous else _COPY
     return xc.batched_device_put(type_, whole(device), [value], [device], True, False, semantics, True)
 
 
