@@ -219,26 +219,6 @@ class custom_vmap(_Custom):  # noqa: N801  JAX's name
         return self._call(args, kwargs, rules)
 
 
-def sequential_vmap(fun: Callable) -> custom_vmap:
-    """A function that vmap applies to one row after the other."""
-    made = custom_vmap(fun)
-
-    @made.def_vmap
-    def rule(axis_size, in_batched, *args):
-        leaves, structure = tree.flatten(args)
-        flags = tree.leaves(tuple(in_batched))
-        rows = [x for x, b in zip(leaves, flags, strict=True) if b]
-
-        def row(xs):
-            it = iter(xs)
-            return fun(*structure.unflatten([next(it) if b else x for x, b in zip(leaves, flags, strict=True)]))
-
-        result = loops.map(row, rows)
-        return result, tree.map(lambda _: True, result)
-
-    return made
-
-
 class custom_rules(_Custom):  # noqa: N801  like its siblings
     """A function with any of a jvp, a vjp and a vmap rule; what has no rule is derived.
 

@@ -365,7 +365,7 @@ def _convert(x, dtype, what, like):
     got = typeof(x)
     if got.dtype == dtype:
         return x
-    if got.weak or dtypes.promote((got.dtype, dtype), (False, False))[0] == dtype:
+    if got.weak or like.weak or dtypes.promote((got.dtype, dtype), (False, False))[0] == dtype:
         return convert(x, dtype)
     raise TypeError(f"{what} returned {got} for {like}, at {at()}; dtypes must agree")
 

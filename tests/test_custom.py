@@ -1,0 +1,311 @@
+"""Functions with rules of their own, under every transform; rules that capture, branch, recurse, and are wrong."""
+
+import gc
+
+import numpy as np
+import pytest
+
+import functorch_lite as fl
+import functorch_lite.numpy as fnp
+from functorch_lite.errors import LeakedTracerError
+
+X = np.array([0.3, -1.2, 0.7])
+
+
+def same(a, b, tol=1e-6):
+    np.testing.assert_allclose(np.asarray(a), np.asarray(b), rtol=tol, atol=tol)
+
+
+def doubled_jvp():
+    """sin with twice its derivative."""
+    f = fl.custom_jvp(fnp.sin)
+    f.defjvp(lambda p, t: (f(*p), 2 * fnp.cos(p[0]) * t[0]))
+    return f
+
+
+def doubled_vjp():
+    f = fl.custom_vjp(fnp.sin)
+    f.defvjp(lambda x: (f(x), fnp.cos(x)), lambda c, ct: (2 * c * ct,))
+    return f
+
+
+def doubled_both():
+    return fl.custom_rules(
+        fnp.sin, jvp=lambda p, t: (fnp.sin(p[0]), 2 * fnp.cos(p[0]) * t[0]),
+        vjp=(lambda x: (fnp.sin(x), fnp.cos(x)), lambda c, ct: (2 * c * ct,)))  # fmt: skip
+
+
+def doubled_gradient():
+    return fl.custom_gradient(lambda x: (fnp.sin(x), lambda ct: 2 * fnp.cos(x) * ct))
+
+
+MAKE = {"jvp": doubled_jvp, "vjp": doubled_vjp, "both": doubled_both, "gradient": doubled_gradient}
+FORMS = {"plain": lambda f: f, "jit": fl.jit, "vmap": fl.vmap, "jit of vmap": lambda f: fl.jit(fl.vmap(f)),
+         "vmap of jit": lambda f: fl.vmap(fl.jit(f))}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("kind", MAKE)
+def test_every_transform_uses_the_rule(kind, form):
+    f = FORMS[form](MAKE[kind]())
+    want = 2 * np.cos(X)
+    total = lambda x: fnp.sum(f(x))
+    same(f(X), np.sin(X))
+    same(fl.grad(total)(X), want)
+    same(fl.jit(fl.grad(total))(X), want)
+    same(fl.vjp(f, X)[1](fnp.ones(3, "float64"))[0], want)
+    same(fl.jacrev(f)(X), np.diag(want))
+    same(fl.linearize(f, X)[1](fnp.ones(3, "float64")), want)
+    same(fl.jvp(f, (X,), (fnp.ones(3, "float64"),))[1], want)
+    same(fl.jacfwd(f)(X), np.diag(want))
+    if form == "plain":
+        same(fl.vmap(fl.grad(f))(X), want)
+        same(fl.vmap(fl.jit(fl.grad(f)))(X), want)
+    second = -2 * np.sin(X)
+    same(fl.grad(lambda x: fnp.sum(fl.grad(total)(x)))(X), second)
+    same(fl.hvp(total, X, np.ones(3)), second)
+    same(np.diag(fl.hessian(total)(X)), second)
+
+
+def test_a_rule_may_call_its_function():
+    e = fl.custom_jvp(fnp.exp)
+    e.defjvp(lambda p, t: (e(*p), t[0] * e(*p)))
+    g = e
+    for _ in range(4):
+        same(g(1.0), np.e)
+        g = fl.grad(g)
+    same(fl.jit(fl.hessian(e))(1.0), np.e)
+
+
+def test_a_rule_may_look_at_values_and_capture():
+    w = fnp.asarray(3.0)
+    seen = []
+    f = fl.custom_vjp(lambda x: x * 2)
+
+    def fwd(x):
+        seen.append(float(x))
+        return f(x), (x, w) if x > 0 else (x, -w)
+
+    def bwd(residuals, ct):
+        x, k = residuals
+        return (ct * k * (1 if x > 0 else 10),)
+
+    f.defvjp(fwd, bwd)
+    same(fl.grad(f)(1.0), 3)
+    same(fl.grad(f)(-1.0), -30)
+    assert seen == [1.0, -1.0]
+
+
+def test_a_rule_captures_a_tracer_of_the_same_function():
+    def outer(w):
+        f = fl.custom_jvp(fnp.sin)
+        f.defjvp(lambda p, t: (fnp.sin(p[0]), t[0] * w))
+        return f(w * 1.0)
+
+    same(fl.grad(outer)(2.0), 2)
+    same(fl.grad(fl.grad(outer))(2.0), 1)
+    same(fl.jit(fl.grad(outer))(2.0), 2)
+    same(fl.vmap(fl.grad(outer))(X), X)
+
+    def inner(w, x):
+        f = fl.custom_jvp(fnp.sin)
+        f.defjvp(lambda p, t: (fnp.sin(p[0]), t[0] * w * w))
+        return f(x)
+
+    same(fl.grad(lambda w: fl.grad(lambda x: inner(w, x))(0.5))(3.0), 6)
+
+
+def test_a_rule_sees_what_changed():
+    scale = [1.0]
+    f = fl.custom_jvp(fnp.sin)
+    f.defjvp(lambda p, t: (fnp.sin(p[0]), t[0] * scale[0]))
+    same(fl.grad(f)(0.5), 1)
+    scale[0] = 5.0
+    same(fl.grad(f)(0.5), 5)
+
+
+def test_a_rule_is_asked_only_where_needed():
+    asked = []
+    f = fl.custom_jvp(lambda x, y: x * y)
+    f.defjvp(lambda p, t: (asked.append(1), (p[0] * p[1], t[0] * p[1] + p[0] * t[1]))[1])
+    fl.grad(lambda x: x * f(2.0, 3.0))(1.0)
+    fl.jit(lambda x: f(x, x))(1.0)
+    assert not asked
+    fl.grad(lambda x: f(x, 3.0))(1.0)
+    assert asked
+
+
+def test_fresh_rules_leave_memory_flat():
+    def step(k):
+        f = fl.custom_jvp(lambda x: fnp.sin(x))
+        f.defjvp(lambda p, t: (fnp.sin(p[0]), t[0] * fnp.cos(p[0])))
+        fl.grad(f)(1.0)
+
+    for k in range(50):
+        step(k)
+    gc.collect()
+    before = fl.cache_sizes()
+    for k in range(200):
+        step(k)
+    gc.collect()
+    after = fl.cache_sizes()
+    assert after["graphs"] - before["graphs"] < 20 and after["value_and_grad"] - before["value_and_grad"] < 5
+
+
+def test_fresh_rules_compile_once():
+    fl.clear_caches()
+    for _ in range(5):
+        f = fl.custom_jvp(lambda x: fnp.sin(x))
+        f.defjvp(lambda p, t: (fnp.sin(p[0]), t[0] * fnp.cos(p[0])))
+        fl.jit(f)(1.0)
+    assert fl.cache_sizes()["_executable"] == 1
+
+
+def test_arguments_that_are_not_differentiated():
+    f = fl.custom_jvp(lambda g, x: g(x), nondiff_argnums=(0,))
+    f.defjvp(lambda g, p, t: (g(p[0]), 3 * t[0]))
+    same(fl.grad(lambda x: f(fnp.sin, x))(1.0), 3)
+    v = fl.custom_vjp(lambda x, n, g: g(x) * n, nondiff_argnums=(1, 2))
+    v.defvjp(lambda x, n, g: (g(x) * n, x), lambda n, g, r, ct: (ct * n * 7,))
+    same(fl.grad(lambda x: v(x, 2, fnp.sin))(1.0), 14)
+    by_name = fl.custom_jvp(lambda x, n=2: x * n, nondiff_argnames=("n",))
+    by_name.defjvp(lambda n, p, t: (p[0] * n, t[0] * n * 10))
+    same(fl.grad(by_name)(1.0), 20)
+    same(fl.grad(lambda x: by_name(x, n=3))(1.0), 30)
+
+
+def test_defjvps_trees_and_integers():
+    f = fl.custom_jvp(lambda x, y: fnp.sin(x) * y)
+    f.defjvps(lambda t, out, x, y: 10 * t, None)
+    same(fl.grad(f, (0, 1))(1.0, 2.0), (10, 0))
+    g = fl.custom_vjp(lambda p, n: {"y": p["a"] * p["b"][0], "n": n})
+    g.defvjp(lambda p, n: (g(p, n), p), lambda p, ct: ({"a": ct["y"] * p["b"][0], "b": [ct["y"]]}, None))
+    grads = fl.grad(lambda p: g(p, 3)["y"])({"a": 2.0, "b": [5.0]})
+    same(grads["a"], 5)
+    same(grads["b"][0], 1)
+    h = fl.custom_jvp(lambda x, n: x * n)
+    h.defjvp(lambda p, t: (p[0] * p[1], t[0] * 7 if t[1].dtype == fl.float0 else t[0]))
+    same(fl.grad(h)(1.0, 2), 7)
+
+
+def test_symbolic_zeros():
+    kinds = []
+    f = fl.custom_jvp(lambda x, y: x * y)
+    f.defjvp(lambda p, t: (kinds.append([type(v).__name__ for v in t]), (p[0] * p[1], t[0] * p[1]))[1], symbolic_zeros=True)
+    same(fl.grad(lambda x: f(x, 3.0))(1.0), 3)
+    assert kinds == [["Tracer", "SymbolicZero"]]
+    marks = []
+    v = fl.custom_vjp(lambda x, y: x * y)
+
+    def fwd(x, y):
+        marks.append((x.perturbed, y.perturbed))
+        return x.value * y.value, y.value
+
+    v.defvjp(fwd, lambda y, ct: (ct * y, None), symbolic_zeros=True)
+    same(fl.grad(lambda x: v(x, 3.0))(1.0), 3)
+    assert marks == [(True, False)]
+
+
+def test_forward_over_a_vjp_rule():
+    f = doubled_vjp()
+    same(fl.jvp(f, (X,), (X,))[1], 2 * np.cos(X) * X)
+    clip = fl.custom_vjp(lambda x: x)
+    clip.defvjp(lambda x: (x, None), lambda _, ct: (fnp.clip(ct, -1, 1),))
+    same(fl.grad(lambda x: 5 * clip(x))(1.0), 1)
+    same(fl.hessian(lambda x: clip(x) ** 2)(0.1), 2)
+    with pytest.raises(TypeError, match="forward mode through the vjp rule .* is not linear"):
+        fl.jvp(clip, (1.0,), (1.0,))
+
+
+def test_vmap_sums_the_cotangent_of_what_was_not_mapped():
+    f = fl.custom_vjp(lambda x, w: x * w)
+    f.defvjp(lambda x, w: (x * w, (x, w)), lambda r, ct: (ct * r[1], ct * r[0]))
+    constant = fl.custom_vjp(lambda x, w: x * w)
+    constant.defvjp(lambda x, w: (x * w, w), lambda w, ct: (ct * w, fnp.ones_like(w)))
+    for in_axes in ((0, None), (None, 0), (0, 0)):
+        args = [X if a == 0 else 2.0 for a in in_axes]
+        total = lambda x, w: fnp.sum(fl.vmap(f, in_axes)(x, w))  # noqa: B023
+        plain = lambda x, w: fnp.sum(x * w * fnp.ones(3))
+        for a, b in zip(fl.grad(total, (0, 1))(*args), fl.grad(plain, (0, 1))(*args), strict=True):
+            same(a, b)
+    same(fl.grad(lambda w: fnp.sum(fl.vmap(constant, (0, None))(X, w)))(2.0), 3)
+    same(fl.vmap(fl.grad(f, 1), (0, None))(X, 2.0), X)
+
+
+def test_custom_vmap():
+    masks = []
+    f = fl.custom_batching.custom_vmap(lambda x, y: x * y)
+
+    @f.def_vmap
+    def rule(size, in_batched, x, y):
+        masks.append((size, list(in_batched)))
+        return x * y + 100, True
+
+    same(f(2.0, 3.0), 6)
+    same(fl.vmap(f, (0, None))(X, 2.0), X * 2 + 100)
+    assert masks == [(3, [True, False])]
+    same(fl.jit(fl.vmap(fl.jit(f)))(X, X), X * X + 100)
+    same(fl.grad(f)(2.0, 3.0), 3)
+    same(fl.vmap(fl.vmap(f, (0, None)), (None, 0))(X, X), np.outer(X, X) + 100)
+    g = fl.custom_batching.sequential_vmap(lambda x: fnp.sin(x))
+    same(fl.vmap(g)(X), np.sin(X))
+
+
+def test_check_rules():
+    good = fl.custom_jvp(fnp.sin)
+    good.defjvp(lambda p, t: (fnp.sin(p[0]), t[0] * fnp.cos(p[0])))
+    fl.check_rules(good, X)
+    with pytest.raises(AssertionError, match="tangent"):
+        fl.check_rules(doubled_jvp(), X)
+    with pytest.raises(AssertionError, match="cotangent"):
+        fl.check_rules(doubled_vjp(), X)
+
+
+def wrong_jvp(rule):
+    f = fl.custom_jvp(lambda x: (x, x))
+    f.defjvp(rule)
+    return lambda: fl.jvp(f, (1.0,), (1.0,))
+
+
+def wrong_vjp(fwd, bwd):
+    f = fl.custom_vjp(lambda x: x * 2)
+    f.defvjp(fwd, bwd)
+    return lambda: fl.grad(f)(1.0)
+
+
+@pytest.mark.parametrize(("program", "message"), [
+    (wrong_jvp(lambda p, t: p[0]), "must return a pair"),
+    (wrong_jvp(lambda p, t: (p[0], t[0])), "tree of the function's"),
+    (wrong_jvp(lambda p, t: ((p[0], p[0]), t[0])), "tangent with the tree"),
+    (wrong_jvp(lambda p, t: ((p[0], p[0]), (t[0], fnp.ones(3)))), "shapes must agree"),
+    (wrong_vjp(lambda x: x, lambda r, ct: (ct,)), "must return a pair"),
+    (wrong_vjp(lambda x: ((x, x), None), lambda r, ct: (ct,)), "tree of the function's"),
+    (wrong_vjp(lambda x: (x, None), lambda r, ct: ct), "must return a tuple of 1 cotangent"),
+    (wrong_vjp(lambda x: (x, None), lambda r, ct: (ct, ct)), "got 2 of them"),
+    (wrong_vjp(lambda x: (x, None), lambda r, ct: (fnp.ones(3),)), "shapes must agree"),
+    (lambda: fl.custom_jvp(fnp.sin)(1.0), "no rule yet"),
+    (lambda: fl.custom_vjp(fnp.sin)(1.0), "no rule yet"),
+    (lambda: fl.custom_jvp(3.0), "takes a function"),
+    (lambda: fl.custom_jvp(lambda x: x, nondiff_argnames="y"), "no argument 'y'"),
+])  # fmt: skip
+def test_wrong_rules_are_sentences(program, message):
+    with pytest.raises((TypeError, ValueError, AttributeError), match=message) as error:
+        program()
+    assert "test_custom.py" in str(error.value) or "takes a function" in str(error.value)
+    same(fl.grad(fnp.sin)(0.0), 1)
+
+
+def test_a_function_that_captured_what_is_differentiated():
+    def outer(w):
+        f = fl.custom_jvp(lambda x: x * w)
+        f.defjvp(lambda p, t: (p[0] * w, t[0]))
+        return f(w)
+
+    with pytest.raises(TypeError, match="pass it as an argument"):
+        fl.grad(outer)(2.0)
+    kept = []
+    fl.grad(lambda x: (kept.append(x), x)[1])(1.0)
+    f = fl.custom_jvp(fnp.sin)
+    f.defjvp(lambda p, t: (fnp.sin(p[0]), t[0] * kept[0]))
+    with pytest.raises(LeakedTracerError):
+        fl.grad(f)(1.0)
