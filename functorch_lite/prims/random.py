@@ -54,7 +54,7 @@ threefry2x32_p = Primitive("threefry2x32", many=True, infer=_infer_threefry, jvp
 
 
 def threefry2x32(key0, key1, count0, count1):
-    """The two words that Threefry-2x32 makes, in 20 rounds, of two counter words under a key of two; u32 of one shape."""
+    """The two words that Threefry-2x32 makes of two counter words under a key of two; all u32, of one shape."""
     return bind(threefry2x32_p, key0, key1, count0, count1)
 
 

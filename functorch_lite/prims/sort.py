@@ -35,7 +35,7 @@ def _infer_sort(*xs, dimension, num_keys, stable):
     if not 0 <= dimension < len(shape):
         raise ValueError(f"sort: {dimension} is no axis of {', '.join(map(str, xs))}, at {at()}")
     if not 1 <= num_keys <= len(xs):
-        raise ValueError(f"sort: num_keys is {num_keys} with {len(xs)} operands, at {at()}; the first ones are the keys")
+        raise ValueError(f"sort: num_keys is {num_keys} with {len(xs)} operands, at {at()}; the first are the keys")
     return [array_type(x.shape, x.dtype, x.weak, x.vary) for x in xs]
 
 

@@ -136,7 +136,7 @@ def _is_words(type_) -> bool:
 
 
 def words_of(name: str, key: Any, batched: bool = False) -> tuple[Any, bool]:
-    """The words of a key, and whether it was a `Key`. Raises TypeError, or ValueError for a batch where one is needed."""
+    """The words of a key, and whether it was a `Key`. Raises TypeError, or ValueError for an unwanted batch."""
     is_key = type(key) is Key
     words = key._words if is_key else key
     if not is_key and not isinstance(words, (Array, Tracer, np.ndarray)):

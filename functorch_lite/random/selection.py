@@ -21,7 +21,7 @@ from functorch_lite.prims.slicing import slice as static_slice
 from functorch_lite.prims.sort import sort, top_k
 from functorch_lite.random.continuous import gumbels
 from functorch_lite.random.keys import shape_of, words_of
-from functorch_lite.random.parameters import sample_shape
+from functorch_lite.random.parameters import run
 from functorch_lite.random.uniform import randint, row, unit
 from functorch_lite.trace import Tracer, at, typeof
 
@@ -72,12 +72,18 @@ def permutation(key, x, axis=0, independent=False):
     words, _ = words_of("permutation", key)
     x = _population("permutation", x)
     if isinstance(x, int):
-        return _shuffled(words, iota(config.default_int, (x,), 0), 0) if x else full((0,), 0, config.default_int)
-    axis = _axis_of("permutation", typeof(x), axis)
+        return run(_order, (words,), max(x, 0), config.default_int)
+    return run(_permuted, (words, x), _axis_of("permutation", typeof(x), axis), bool(independent), config.default_int)
+
+
+def _order(words, n, dtype):
+    return _shuffled(words, iota(dtype, (n,), 0), 0)
+
+
+def _permuted(words, x, axis, independent, dtype):
     if independent or x.ndim == 1:
         return _shuffled(words, x, axis)
-    order = _shuffled(words, iota(config.default_int, (x.shape[axis],), 0), 0)
-    return take(x, order, axis)
+    return take(x, _order(words, x.shape[axis], dtype), axis)
 
 
 def choice(key, a, shape=(), replace=True, p=None, axis=0, mode=None):
@@ -120,13 +126,23 @@ def _weighted(words, n, shape, replace, chances, mode):
         raise ValueError(f"choice: p has one number for each of the {n} to draw from, got {typeof(chances)} at {at()}")
     dtype = chances.dtype if dtypes.is_float(chances.dtype) else config.default_float
     chances = e.convert(chances, dtype)
-    if not replace:
-        scores = e.add(gumbels(words, (n,), dtype, mode), e.log(chances))
-        return e.convert(reshape(top_k(scores, math.prod(shape))[1], shape), config.default_int)
-    sums = cumsum(chances, 0)
+    if replace:
+        return run(_by_sums, (words, chances), shape, config.default_int)
+    return run(_by_scores, (words, chances), shape, mode, config.default_int)
+
+
+def _by_scores(words, chances, shape, mode, dtype):
+    """The largest of log(chance) + Gumbel noise are a sample without replacement."""
+    scores = e.add(gumbels(words, chances.shape, chances.dtype, mode), e.log(chances))
+    return e.convert(reshape(top_k(scores, math.prod(shape))[1], shape), dtype)
+
+
+def _by_sums(words, chances, shape, dtype):
+    """Where a random part of the total falls among the sums."""
+    n, sums = chances.shape[0], cumsum(chances, 0)
     total = reshape(static_slice(sums, (n - 1,), (n,)), ())
-    r = e.mul(e.sub(1.0, unit(words, shape, dtype)), broadcast(total, shape))
-    return e.convert(searchsorted(sums, r), config.default_int)
+    r = e.mul(e.sub(1.0, unit(words, shape, chances.dtype)), broadcast(total, shape))
+    return e.convert(searchsorted(sums, r), dtype)
 
 
 def categorical(key, logits, axis=-1, shape=None, replace=True, mode=None):
@@ -143,24 +159,30 @@ def categorical(key, logits, axis=-1, shape=None, replace=True, mode=None):
         raise TypeError(f"categorical: logits are floats, got {type_} at {at()}; convert them")
     batch = (*type_.shape[:axis], *type_.shape[axis + 1 :])
     shape = batch if shape is None else shape_of("categorical", shape)
-    sample_shape("categorical", shape, full(batch, 0))
-    prefix, n = shape[: len(shape) - len(batch)], type_.shape[axis]
-    if not replace:
-        return _without_replacement(words, logits, axis, prefix, shape, mode)
-    rows = list(shape[len(prefix) :])
-    rows.insert(axis, n)
-    whole = (*prefix, *rows)
-    scores = e.add(gumbels(words, whole, type_.dtype, mode), broadcast(logits, whole))
-    return argmax(scores, len(prefix) + axis, config.default_int)
+    ends = zip(batch[::-1], shape[::-1])
+    if len(shape) < len(batch) or any([m not in (1, n) for m, n in ends]):
+        raise ValueError(
+            f"categorical: logits {type_} without axis {axis} do not broadcast to the shape {shape}, at {at()}")
+    count = math.prod(shape[: len(shape) - len(batch)])
+    if replace:
+        return run(_with_replacement, (words, logits), axis, shape, mode, config.default_int)
+    if count > type_.shape[axis]:
+        raise ValueError(
+            f"categorical: {count} of {type_.shape[axis]} positions repeat some, at {at()}; use replace=True")
+    return run(_without_replacement, (words, logits), axis, shape, count, mode, config.default_int)
 
 
-def _without_replacement(words, logits, axis, prefix, shape, mode):
-    count, n = math.prod(prefix), logits.shape[axis]
-    if count > n:
-        raise ValueError(f"categorical: {count} of {n} positions repeat some, at {at()}; use replace=True")
+def _with_replacement(words, logits, axis, shape, mode, dtype):
+    prefix = len(shape) - logits.ndim + 1
+    whole = (*shape[: prefix + axis], logits.shape[axis], *shape[prefix + axis :])
+    scores = e.add(gumbels(words, whole, logits.dtype, mode), broadcast(logits, whole))
+    return argmax(scores, prefix + axis, dtype)
+
+
+def _without_replacement(words, logits, axis, shape, count, mode, dtype):
     scores = e.add(logits, gumbels(words, logits.shape, logits.dtype, mode))
     order = [a for a in range(logits.ndim) if a != axis]
     positions = top_k(transpose(scores, (*order, axis)), count)[1]
     last = positions.ndim - 1
     made = reshape(transpose(positions, (last, *range(last))), shape)
-    return e.convert(made, config.default_int)
+    return e.convert(made, dtype)
