@@ -1,0 +1,185 @@
+"""`lax`: one of several functions, chosen by a value: `cond` and `switch`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from functorch_lite import dtypes, tree
+from functorch_lite.api.arguments import Outputs, check_callable, describe, leaf_array, name_of
+from functorch_lite.array import asarray
+from functorch_lite.control import cond as control
+from functorch_lite.control.rows import I32
+from functorch_lite.control.together import together
+from functorch_lite.ir import Graph
+from functorch_lite.prims.elementwise import clamp, convert, min_, ne
+from functorch_lite.trace import SCALARS, Tracer, at, current_frame, inline, trace, typeof
+from functorch_lite.transforms.common import rebuild
+
+__all__ = ["cond", "switch"]
+
+_NONE = object()
+_NAMES = ("false_fun", "true_fun")
+
+
+def cond(pred: Any, true_fun: Callable, false_fun: Callable, *operands: Any, operand: Any = _NONE) -> Any:
+    """true_fun(*operands) if `pred` holds, else false_fun(*operands); only that one is computed.
+
+    pred: one boolean (or number, which holds if it is not 0). operands: trees of arrays. Both functions return the same
+    tree of the same shapes and dtypes. Where `pred` is known, outside of `jit` and of mapped values, the function is
+    simply called. Under `vmap` a function is computed if a row takes it, and acts for the rows that take it.
+    The form cond(pred, true_operand, true_fun, false_operand, false_fun) serves too.
+    Raises TypeError if the results differ or `pred` is no boolean.
+    """
+    if len(operands) == 2 and not callable(true_fun) and callable(false_fun) and callable(operands[1]):
+        x, fun, (y, other) = true_fun, false_fun, operands
+        return _choose("cond", _predicate(pred), [lambda a, b: other(b), lambda a, b: fun(a)], (x, y), _NAMES)
+    if operand is not _NONE:
+        operands = (*operands, operand)
+    for fun in (true_fun, false_fun):
+        check_callable("cond", fun)
+    return _choose("cond", _predicate(pred), [false_fun, true_fun], operands, _NAMES)
+
+
+def switch(index: Any, branches: Sequence[Callable], *operands: Any, operand: Any = _NONE) -> Any:
+    """branches[index](*operands), with `index` clamped to the positions there are; only that one is computed.
+
+    index: one integer. branches: functions that return the same tree of the same shapes and dtypes. See `cond`.
+    Raises ValueError without branches, TypeError if the results differ or `index` is no integer.
+    """
+    branches = list(branches)
+    if not branches:
+        raise ValueError(f"switch: got no branches, at {at()}; give at least one function")
+    for fun in branches:
+        check_callable("switch", fun)
+    if operand is not _NONE:
+        operands = (*operands, operand)
+    names = [f"branch {k}" for k in range(len(branches))]
+    return _choose("switch", _position(index, len(branches)), branches, operands, names)
+
+
+# ---- what chooses ----
+
+
+def _scalar(what: str, x: Any, kinds: str, words: str) -> Any:
+    """A scalar from the user as an array or tracer of one of these kinds of dtype."""
+    try:
+        x = x if type(x) in SCALARS or isinstance(x, Tracer) else asarray(x)
+        t = typeof(x)
+    except TypeError:
+        raise TypeError(f"{what} must be {words}, got {describe(x)}, at {at()}") from None
+    if t.shape or dtypes.kind(t.dtype) not in kinds:
+        raise TypeError(f"{what} must be {words}, got {t}, at {at()}")
+    return x
+
+
+def _known(x: Any) -> Any:
+    """The value of a scalar, where Python may look at it; else None."""
+    if type(x) in SCALARS:
+        return x
+    frame = current_frame()
+    if frame is None:
+        return asarray(x)._value
+    if not frame.concrete:
+        return None
+    value = frame.value(frame.atom(x))
+    return None if value is None else value._value
+
+
+def _predicate(pred: Any) -> Any:
+    """0 or 1: as an int where it is known, else an int32 that is traced."""
+    pred = bool(pred) if isinstance(pred, np.bool_) else pred
+    pred = _scalar("cond: the predicate", pred, "biufc", "one boolean")
+    known = _known(pred)
+    if known is not None:
+        return int(bool(known))
+    return convert(pred if dtypes.is_bool(typeof(pred).dtype) else ne(pred, 0), I32)
+
+
+def _position(index: Any, count: int) -> Any:
+    """The clamped index: as an int where it is known, else an int32 that is traced."""
+    index = int(index) if isinstance(index, np.integer) else index
+    index = _scalar("switch: the index", index, "iu", "one integer")
+    known = _known(index)
+    if known is not None:
+        return max(0, min(int(known), count - 1))
+    dtype = typeof(index).dtype
+    if dtype.itemsize < 4:
+        return clamp(0, convert(index, I32), count - 1)
+    return convert(clamp(0, index, count - 1) if dtypes.kind(dtype) == "i" else min_(index, count - 1), I32)
+
+
+# ---- the branches ----
+
+
+def _choose(what: str, index: Any, funs: Sequence[Callable], operands: tuple, names: Sequence[str]) -> Any:
+    if type(index) is int:
+        return _call(what, funs[index], operands)
+    leaves, structure = tree.flatten(operands)
+    paths = tree.flatten_with_path(operands)[0]
+    leaves = [leaf_array(x, what, funs[0], path) for x, (path, _) in zip(leaves, paths, strict=True)]
+    types = [typeof(x) for x in leaves]
+    made = [_traced(what, fun, structure, types) for fun in funs]
+    outputs = [out for _, _, out in made]
+    _check_trees(what, funs, outputs, names)
+    graphs, captured = together([(graph, values) for graph, values, _ in made])
+    graphs = _alike(what, graphs, outputs, names)
+    return outputs[0].build(control.switch(index, graphs, [*captured, *leaves]))
+
+
+def _call(what: str, fun: Callable, operands: tuple) -> Any:
+    """The branch as Python calls it; numbers among its results become arrays, as they do in a traced program."""
+    out = Outputs(what, fun, fun(*operands))
+    return out.build([x if hasattr(x, "type") else asarray(x) for x in out.traced])
+
+
+def _traced(what: str, fun: Callable, structure: Any, types: Sequence) -> tuple[Graph, list, Outputs]:
+    out: list[Outputs] = []
+
+    def flat(*tracers):
+        out.append(Outputs(what, fun, fun(*structure.unflatten(tracers))))
+        return out[-1].traced
+
+    graph, captured = trace(flat, types, transform=what, name=name_of(fun))
+    return graph, captured, out[-1]
+
+
+def _check_trees(what: str, funs, outputs: Sequence[Outputs], names: Sequence[str]) -> None:
+    first = outputs[0].structure
+    for k, out in enumerate(outputs):
+        if out.structure != first:
+            raise TypeError(f"{what}: {names[0]} and {names[k]} must return the same tree, got {first} and "
+                            f"{out.structure}, at {at()}; return the same containers")  # fmt: skip
+
+
+def _alike(what: str, graphs: Sequence[Graph], outputs: Sequence[Outputs], names: Sequence[str]) -> list[Graph]:
+    """The graphs with equal types of results: what came from Python numbers takes the dtype of the other branches.
+
+    Raises TypeError with a table of the results that differ.
+    """
+    wanted, bad = [], []
+    for k, types in enumerate(zip(*[g.out_types for g in graphs], strict=True)):
+        dtype, weak = dtypes.promote(tuple([t.dtype for t in types]), tuple([t.weak for t in types]))
+        wanted.append(types[0].with_dtype(dtype, weak))
+        if len({t.shape for t in types}) > 1 or any(t.dtype != dtype and not t.weak for t in types):
+            bad.append(k)
+    if bad:
+        leaves = tree.flatten_with_path(outputs[0].build(graphs[0].outs))[0]
+        paths = [tree.keystr(path) or "the result" for path, _ in leaves]
+        lines = [f"  {paths[k]}: {', '.join([f'{g.out_types[k]} in {n}' for n, g in zip(names, graphs, strict=True)])}"
+                 for k in bad]  # fmt: skip
+        raise TypeError(f"{what}: the branches must return the same shapes and dtypes, at {at()}; they differ in\n"
+                        + "\n".join(lines))  # fmt: skip
+    return [_converted(g, wanted) for g in graphs]
+
+
+def _converted(graph: Graph, types: Sequence) -> Graph:
+    if all(a is b for a, b in zip(graph.out_types, types, strict=True)):
+        return graph
+
+    def body(*xs):
+        return [convert(y, t.dtype, t.weak) for y, t in zip(inline(graph, xs), types, strict=True)]
+
+    return rebuild(body, graph.in_types, "cond")
