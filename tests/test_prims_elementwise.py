@@ -22,6 +22,8 @@ from functorch_lite import dtypes, ir
 from functorch_lite.prims import bits as b
 from functorch_lite.prims import elementwise as e
 from functorch_lite.prims import special as s
+from functorch_lite.prims.shape import full
+from functorch_lite.transforms.simplify import simplify
 
 
 def draw(rng, name, n=64):
@@ -191,3 +193,55 @@ def test_bits_read_as_another_dtype(name):
         agree({**{str(o): (lambda x, o=o: b.bitcast(x, o), 0) for o in others}, **back}, x)
         for y in host(graph_of(lambda x: [f(x) for f, _ in back.values()], *typed(x)), [x]):
             assert y.dtype == x.dtype and y.tobytes() == x.tobytes()
+
+
+# ---- simplifications ----
+
+ONES = lambda x, value=1: full(x.shape, value, x.dtype)
+
+SIMPLER = {
+    "x + -0.0": (lambda x: e.add(x, -0.0), []), "x + 0.0": (lambda x: e.add(x, 0.0), ["add"]),
+    "x - 0.0": (lambda x: e.sub(x, 0.0), []), "x - -0.0": (lambda x: e.sub(x, -0.0), ["sub"]),
+    "x * 1": (lambda x: e.mul(1.0, x), []), "x * -1": (lambda x: e.mul(x, -1.0), ["neg"]),
+    "x * 0": (lambda x: e.mul(x, 0.0), ["mul"]), "x / 1": (lambda x: e.div(x, 1.0), []),
+    "x * ones": (lambda x: e.mul(x, ONES(x)), []), "--x": (lambda x: e.neg(e.neg(x)), []),
+    "x ** 1.0": (lambda x: e.pow_(x, 1.0), []), "x ** 2.0": (lambda x: e.pow_(x, 2.0), ["square"]),
+    "x ** 1": (lambda x: e.pow_(x, 1), []), "x ** 2": (lambda x: e.pow_(x, 2), ["square"]),
+    "x ** 0": (lambda x: e.pow_(x, 0), ["full"]), "max(x, x)": (lambda x: e.max_(x, x), []),
+    "select same": (lambda x: e.select(e.gt(x, 0), x, x), []),
+    "select constant": (lambda x: e.select(full(x.shape, False), e.sin(x), x), []),
+    "select not": (lambda x: e.select(e.not_(e.gt(x, 0)), x, 3.0), ["gt", "select"]),
+    "select full": (lambda x: e.select(e.gt(x, 0), ONES(x, 2), x), ["gt", "select"]),
+    "select fulls": (lambda x: e.select(e.gt(x, 0), ONES(x, 2), ONES(x, 3)), ["gt", "full", "select"]),
+    "p & p": (lambda x: e.and_(e.gt(x, 0), e.gt(x, 0)), ["gt"]),
+    "p | p": (lambda x: e.or_(e.gt(x, 0), e.gt(x, 0)), ["gt"]),
+    "p & True": (lambda x: e.and_(e.gt(x, 0), True), ["gt"]), "p | False": (lambda x: e.or_(False, e.gt(x, 0)), ["gt"]),
+    "not not": (lambda x: e.not_(e.not_(e.gt(x, 0))), ["gt"]),
+    "parts": (lambda x: [e.real(e.complex_(x, 2.0)), e.imag(e.complex_(2.0, x))], []),
+    "constant converted": (lambda x: e.add(x, e.convert(full(x.shape, True), x.dtype)), ["add"]),
+    "clamp to constants": (lambda x: e.clamp(ONES(x, 0), x, ONES(x)), ["clamp"]),
+    "comparison with a constant": (lambda x: e.lt(x, ONES(x)), ["lt"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SIMPLER)
+def test_simplifications_are_exact(name):
+    fun, primitives = SIMPLER[name]
+    x = specials("float64")[0]
+    graph = graph_of(fun, *typed(x))
+    made = ir.check(simplify(graph))
+    assert [eqn.prim.name for eqn in made.eqns] == primitives
+    for got, want in zip(host(made, [x]), host(graph, [x]), strict=True):
+        np.testing.assert_array_equal(got, want)
+        assert np.all((np.signbit(got * 1.0) == np.signbit(want * 1.0)) | (want != want))
+
+
+def test_simplifications_of_integers_are_exact():
+    x = draw(np.random.default_rng(0), "int32")
+    functions = [lambda x: e.add(0, x), lambda x: e.sub(x, 0), lambda x: e.mul(x, -1), lambda x: e.and_(x, -1),
+                 lambda x: e.or_(0, x), lambda x: e.and_(x, 0), lambda x: e.integer_pow(x, 2)]  # fmt: skip
+    graph = graph_of(lambda x: [fun(x) for fun in functions], *typed(x))
+    made = ir.check(simplify(graph))
+    assert [eqn.prim.name for eqn in made.eqns] == ["neg", "and", "square"]
+    for got, want in zip(host(made, [x]), host(graph, [x]), strict=True):
+        np.testing.assert_array_equal(got, want)

@@ -93,13 +93,18 @@ neg, sub, mul, div, rem = unary(neg_p), binary(sub_p), binary(mul_p), binary(div
 def _extremum(name, first) -> Primitive:
     """max and min: NaN if an operand is; equal operands get half of the derivative each."""
 
-    def rule(t, x, y):
-        return select(first(x, y), t, select(eq(x, y), mul(t, 0.5), 0))
+    def rule(ts, z, x, y):
+        t, u = ts
+        if t is None:
+            x, y, t, u = y, x, u, None
+        tied = mul(t, 0.5) if u is None else mul(add(t, u), 0.5)
+        return select(first(x, y), t, select(eq(x, y), tied, 0 if u is None else u))
 
     return elementwise(
         name,
         admits="biufc",
-        jvp=(lambda t, z, x, y: rule(t, x, y), lambda t, z, x, y: rule(t, y, x)),
+        arity=2,
+        jvp=rule,
         simplify=lambda x, y: x if same(x, y) else None)
 
 
@@ -251,17 +256,26 @@ complex_p = Primitive(
         linear(real, ct) if is_linear(x) else None, linear(lambda c: neg(imag(c)), ct) if is_linear(y) else None),
     vmap=lambda size, xs, batched: complex_(*spread(xs, batched, size)),
     literals=(0, 1),
-    simplify=lambda x, y: fold_constants(complex_p, (x, y)))
+    simplify=lambda x, y: fold_constants(complex_p, (x, y)),
+    tells=True)
+
+
+
+def _part(i):
+    return lambda x: x.operands()[i] if x.made_by(complex_p) is not None else None
+
 
 real_p = elementwise(
     "real", admits="c", result=dtypes.real_of,
     jvp=(lambda t, y, x: real(t),),
-    transpose=lambda ct, x: (linear(lambda c: complex_(c, 0), ct),))
+    transpose=lambda ct, x: (linear(lambda c: complex_(c, 0), ct),),
+    simplify=_part(0))
 
 imag_p = elementwise(
     "imag", admits="c", result=dtypes.real_of,
     jvp=(lambda t, y, x: imag(t),),
-    transpose=lambda ct, x: (linear(lambda c: complex_(0, neg(c)), ct),))
+    transpose=lambda ct, x: (linear(lambda c: complex_(0, neg(c)), ct),),
+    simplify=_part(1))
 
 conj_p = elementwise(
     "conj", admits="c", jvp=(lambda t, y, x: conj(t),), transpose=lambda ct, x: (linear(conj, ct),))
@@ -316,9 +330,12 @@ def _transpose_convert(ct, x, *, dtype, weak):
     return (linear(lambda c: convert(c, x.dtype), ct),)
 
 
+_EXACT = ("0", "1", "0.0", "1.0", "False", "True")
+
+
 def _simplify_convert(x, *, dtype, weak):
     constant = x.made_by(full_p)
-    if constant is None or constant["value"].text not in ("0", "1", "0.0", "1.0") or dtype.name == "float8_e8m0fnu":
+    if constant is None or constant["value"].text not in _EXACT or dtype.name == "float8_e8m0fnu":
         return None  # other values may be rounded on the way, and one dtype has no zero
     return full_p, (), {"shape": x.shape, "value": literal(int(constant["value"].value), dtype), "weak": weak}
 

@@ -36,8 +36,11 @@ def axes_of(types):
     return tuple(sorted({axis for t in types for axis in t.vary}))
 
 
-def elementwise(name, *, jvp, admits="iufc", result=None, params=(), simplify=None, **rules) -> Primitive:
-    """An elementwise record: `admits` the kinds of dtype it takes, `result` the dtype of the result (default: same)."""
+def elementwise(name, *, jvp, admits="iufc", result=None, params=(), arity=None, simplify=None, **rules) -> Primitive:
+    """An elementwise record: `admits` the kinds of dtype it takes, `result` the dtype of the result (default: same).
+
+    `arity`, the number of operands, is needed where `jvp` is one function.
+    """
 
     def infer(*types, **params):
         dtype = one_dtype(name, types, admits)
@@ -50,8 +53,8 @@ def elementwise(name, *, jvp, admits="iufc", result=None, params=(), simplify=No
         folded = fold_constants(prim, operands, **params)
         return folded or (simplify(*operands, **params) if simplify is not None else None)
 
-    prim = Primitive(name, params=params, infer=infer, jvp=jvp, vmap=vmap, literals=tuple(range(len(jvp))),
-                     simplify=simpler, **rules)  # fmt: skip
+    prim = Primitive(name, params=params, infer=infer, jvp=jvp, vmap=vmap,
+                     literals=tuple(range(arity or len(jvp))), simplify=simpler, **rules)  # fmt: skip
     return prim
 
 

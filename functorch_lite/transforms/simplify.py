@@ -65,7 +65,10 @@ def simplify(graph: Graph) -> Graph:
 
 
 def _telling(ins, makes) -> bool:
-    """Whether a rule of an elementwise operation may find something: a literal, or an operand that tells what it is."""
+    """Whether a rule of an elementwise operation may find something: a literal, one operand twice, or one that tells
+    what it is."""
+    if len(ins) > 1 and ins[-1] == ins[-2]:
+        return True
     for a in ins:
         if type(a) is Lit or (a in makes and makes[a].prim.tells):
             return True

@@ -8,7 +8,6 @@ from functorch_lite.prims import elementwise as p
 from functorch_lite.prims.pointwise import BOOL
 from functorch_lite.xla.module import lowering
 
-
 FLOAT32 = dtypes.canonical("float32")
 
 
