@@ -286,3 +286,19 @@ def test_has_aux_and_trees():
                               for k in ("w", "b")) + np.asarray(h["b"][0]["b"][1][0]))  # fmt: skip
     jac, aux6 = fl.jacrev(lambda p: (loss(p, X)[1]["y"], 1), has_aux=True)(params)
     assert jac["w"].shape == (3, 3, 3) and aux6 == 1
+
+
+def test_programs_that_differ_in_a_number_derive_nothing():
+    def rates(n):
+        for k in range(n):
+            rate = 0.1 + 0.01 * k
+            same(fl.grad(lambda w: fnp.sum(w**2) * rate)(X), 2 * X * rate)  # noqa: B023
+            same(fl.jvp(lambda w: fnp.sin(w) * rate + rate, (X,), (X,))[1], np.cos(X) * X * rate)  # noqa: B023
+            same(fl.hvp(lambda w: fnp.sum(w**3) * rate, X, X), 6 * X * X * rate)  # noqa: B023
+
+    rates(3)
+    before = fl.cache_sizes()
+    rates(50)
+    after = fl.cache_sizes()
+    assert {k: after[k] - before[k] for k in ("value_and_grad", "pushforward", "_hvp", "jvp", "_plan")} == dict.fromkeys(
+        ("value_and_grad", "pushforward", "_hvp", "jvp", "_plan"), 0)

@@ -9,11 +9,12 @@ import numpy as np
 
 from functorch_lite import dtypes, tree
 from functorch_lite.api.arguments import Outputs, argument_text, check_callable, leaf_array, name_of
-from functorch_lite.array import Array
+from functorch_lite.array import Array, of_typed, scalar
 from functorch_lite.control.custom import settle
-from functorch_lite.ir import ArrayType, Graph
+from functorch_lite.ir import ArrayType, Graph, array_type
 from functorch_lite.trace import at, current_frame, trace
 from functorch_lite.transforms.close import Derivative, closing
+from functorch_lite.transforms.literals import steady
 
 
 def _inexact_inputs(frame) -> set[int]:
@@ -69,10 +70,15 @@ class Differentiated:
 
         traced = trace(flat, types, self.leaves, transform=transform, name=name_of(fun), concrete=True,
                        prepare=closing(Derivative(), _inexact_inputs))  # fmt: skip
-        last = order == 1 and current_frame() is None  # no other derivative follows, so rules of rules are not needed
-        self.graph: Graph = settle(traced.graph) if last else traced.graph
-        self.captured = len(traced.captured)
-        self.inputs = [*traced.captured, *self.leaves]
+        graph, captured = traced
+        if current_frame() is None:
+            if order == 1:  # no other derivative follows, so rules of rules are not needed
+                graph = settle(graph)
+            graph, literals = steady(graph)
+            captured = [*[of_typed(scalar(x.value, x.dtype), array_type((), x.dtype, True)) for x in literals], *captured]
+        self.graph: Graph = graph
+        self.captured = len(captured)
+        self.inputs = [*captured, *self.leaves]
         inexact = dtypes.is_inexact
         self.active = (*[False] * self.captured, *[inexact(t.dtype) for t in types])
 
