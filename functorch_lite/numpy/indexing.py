@@ -6,6 +6,8 @@ compiled program the `mode` of `x.at[...]` decides about what is out of bounds; 
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from functorch_lite import dtypes, lax
@@ -30,6 +32,7 @@ from functorch_lite.numpy.pieces import (
 )
 from functorch_lite.numpy.promote import asarray
 from functorch_lite.prims.index import dynamic_slice, fill_of
+from functorch_lite.prims.index import gather as gather_primitive
 from functorch_lite.trace import SCALARS, Tracer, tracing, typeof
 
 
@@ -44,10 +47,57 @@ def getitem(x, index, how: How = DEFAULT):
                 pass  # the general way raises our error
     if type(x) is np.ndarray:
         x = asarray(x)  # the result may be `x` itself
+    key = static_key(index)
+    if key is not None and ((how.mode is None and how.wrap) or not any([type(e) is int for e in key])):
+        window, axes, shape = static_plan(typeof(x), key)
+        if window is not None:
+            x = lax.slice(x, *window)
+        return lax_reshape(reverse(x, axes), shape)
+    only = index[0] if type(index) is tuple and len(index) == 1 else index
+    if type(only) is Tracer and how.mode is None and how.wrap:
+        made = _rows(x, only, how)
+        if made is not None:
+            return made
     pieces = parse(typeof(x), index, how)
     if any(type(p) in (Pick, Flag) for p in pieces):
         return _take(x, pieces, how)
     return _cut(x, pieces)
+
+
+def static_key(index) -> tuple | None:
+    """An index of integers, slices of such, `...` and None as something to look up; None for others."""
+    key = []
+    for e in index if type(index) is tuple else (index,):
+        if type(e) is slice:
+            e = e.start, e.stop, e.step
+            if not all([k is None or type(k) is int for k in e]):
+                return None
+        elif type(e) is not int and e is not None and e is not Ellipsis:
+            return None
+        key.append(e)
+    return tuple(key)
+
+
+@functools.lru_cache(4096)
+def static_plan(type_, key) -> tuple:
+    """(arguments of `slice` or None, axes to reverse, shape of the result) of a static index."""
+    pieces = parse(type_, tuple([slice(*e) if type(e) is tuple else e for e in key]), DEFAULT)
+    spans = [p for p in pieces if type(p) in (Span, Point)]
+    shape = tuple([1 if type(p) is New else p.size for p in pieces if type(p) in (New, Span)])
+    return bounds(type_.shape, spans), tuple([p.axis for p in spans if backward(p)]), shape
+
+
+def _rows(x, index, how):
+    """`x[index]` for one traced array of integers; None where the general way is needed."""
+    shape, i = typeof(x).shape, index.type
+    if not shape or 0 in shape or not i.size or dtypes.kind(i.dtype) not in "iu":
+        return None
+    index, n = wrapped(index, shape[0]), len(i.shape)
+    if not n and how.otherwise != "fill":
+        return lax_reshape(dynamic_slice(x, (index, *[0] * (len(shape) - 1)), (1, *shape[1:])), shape[1:])
+    dims = tuple(range(n, n + len(shape) - 1)), (0,), (0,), (), ()
+    return gather_primitive(x, lax.reshape(index, (*i.shape, 1)), dims, (1, *shape[1:]), how.otherwise,
+                            python_scalar(how.fill_value), how.unique_indices, how.indices_are_sorted)  # fmt: skip
 
 
 def _cut(x, pieces):
@@ -59,14 +109,20 @@ def _cut(x, pieces):
 
 def cut(x, spans):
     """The window that spans and points select, all axes kept; a backward slice is taken forward, then reversed."""
-    shape = typeof(x).shape
+    window = bounds(typeof(x).shape, spans)
+    x = x if window is None else lax.slice(x, *window)
+    return reverse(x, [p.axis for p in spans if backward(p)])
+
+
+def bounds(shape, spans) -> tuple | None:
+    """(starts, limits, strides) of the window that spans and points select; None where it is the whole array."""
     starts, limits, steps = map(list, ([0] * len(shape), shape, [1] * len(shape)))
     for p in spans:
         low, size, step = window(p)
         starts[p.axis], limits[p.axis], steps[p.axis] = low, low + (size - 1) * step + 1 if size else low, step
-    if starts != [0] * len(shape) or limits != list(shape) or steps != [1] * len(shape):
-        x = lax.slice(x, starts, limits, steps)
-    return reverse(x, [p.axis for p in spans if backward(p)])
+    if starts == [0] * len(shape) and limits == list(shape) and steps == [1] * len(shape):
+        return None
+    return tuple(starts), tuple(limits), tuple(steps)
 
 
 def reverse(x, axes):
@@ -145,9 +201,11 @@ def wrapped(index, size):
 
 
 def widened(index, size):
-    info = dtypes.iinfo(index.dtype)
-    need = np.dtype(np.int32 if size < 2**31 else np.int64)
-    return convert(index, need) if info.bits < need.itemsize * 8 else index
+    need = _INT32 if size < 2**31 else _INT64
+    return convert(index, need) if index.dtype.itemsize < need.itemsize else index
+
+
+_INT32, _INT64 = np.dtype(np.int32), np.dtype(np.int64)
 
 
 def stacked(columns, batch, wrap=True):

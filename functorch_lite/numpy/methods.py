@@ -267,7 +267,8 @@ def compress(self, condition, axis=None, *, size=None, fill_value=0, out=None):
 
 
 _METHODS = {
-    "to_device": to_device, "choose": choose, "compress": compress, "flatten": flatten, "item": item, "reshape": reshape,
+    "choose": choose, "compress": compress, "flatten": flatten, "item": item, "reshape": reshape,
+    "to_device": to_device,
     "tolist": tolist, "transpose": transpose, "view": view,
     "clip": rounding.clip, "round": rounding.round, "conj": ufuncs.conj, "conjugate": ufuncs.conj,
     "cumsum": cumulative.cumsum, "cumprod": cumulative.cumprod, "diagonal": diagonals.diagonal,
@@ -298,7 +299,5 @@ def install() -> None:
             setattr(cls, name, fun)
         for name, (fun, doc) in _PROPERTIES.items():
             setattr(cls, name, property(fun, doc=doc))
-    Array.device = property(
-        lambda self: backend.devices(None)[0], doc="Where the memory is, or would be for a program."
-    )
+    Array.device = property(lambda self: backend.devices(None)[0], doc="Where the memory is, or would be.")
     Array.devices = lambda self: {self.device}
