@@ -158,7 +158,7 @@ def test_short_names():
     "dtype",
     [None, object, str, bytes, "M8[ns]", np.timedelta64, [("a", "f4")], "V3", np.floating, np.generic, np.longdouble]
     + [np.clongdouble, "banana", 3, {}, dtypes.float0, ml_dtypes.float6_e2m3fn, type("Mine", (), {"dtype": 7})()],
-    ids=str,
+    ids=lambda x: type(x).__name__,
 )
 def test_what_no_array_can_hold_is_refused_in_one_sentence(dtype):
     with pytest.raises(TypeError, match=r"^[^\n]* is no dtype of an array; use a boolean, integer, float or complex"):

@@ -313,7 +313,7 @@ def test_the_facade_holds_the_same_functions():
         (Plain([1, [2]], 0), Plain([1, 2], 0), "at [<flat index 1>]: list of 1 against a leaf"),
         (collections.defaultdict(int, a=[1]), collections.defaultdict(int, a=1), "at ['a']: list of 1 against a leaf"),
     ],
-    ids=str,
+    ids=lambda x: type(x).__name__,
 )
 def test_trees_that_differ(one, two, sentence):
     with pytest.raises(ValueError, match=r"^tree\.map: [^\n]*" + re.escape(sentence)):
