@@ -141,7 +141,9 @@ _DOCUMENTATION = {
     le: "x <= y, as booleans; complex numbers by their real, then by their imaginary parts.",
     gt: "x > y, as booleans; complex numbers by their real, then by their imaginary parts.",
     ge: "x >= y, as booleans; complex numbers by their real, then by their imaginary parts.",
-    select: "on_true where pred holds, else on_false. pred: booleans, of their shape or without axes.",
+    select: "on_true where pred holds, else on_false. pred: booleans, of their shape or without axes.\n\n"
+    "    A branch not taken makes no NaN in derivatives through elementwise operations; through reductions, reshapes,\n"
+    "    products of matrices, calls and loops it may: replace its operands there, too.",
     bitwise_and: "x & y of integers or booleans.",
     bitwise_or: "x | y of integers or booleans.",
     bitwise_xor: "x ^ y of integers or booleans.",

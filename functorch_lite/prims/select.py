@@ -217,7 +217,11 @@ def widest(xs, batched):
 
 
 def select(pred, on_true, on_false):
-    """`on_true` where `pred` holds, else `on_false`; `pred` may have no axes."""
+    """`on_true` where `pred` holds, else `on_false`; `pred` may have no axes.
+
+    In derivatives the branch that is not taken counts as zero even where its own derivative is infinite, as long as
+    elementwise operations alone lie between; see the masks of cotangents above for what is not covered.
+    """
     if type(on_true) in SCALARS and type(on_false) in SCALARS:
         kind = type(on_true) if type(on_true) is type(on_false) else type(on_true + on_false)
         on_true = full(shape_of(pred), kind(on_true), weak=True)
