@@ -87,7 +87,17 @@ def test_what_numpy_reads_is_taken():
     agree(fnp.array([1, 2], ndmin=3), np.array([[[1, 2]]], np.int32))
     agree(fnp.frombuffer(np.arange(3.0).tobytes(), "float64"), np.arange(3.0))
     agree(fnp.fromiter(range(3), "int16"), np.arange(3, dtype=np.int16))
+    agree(fnp.fromstring("1 2 3", "float64", sep=" "), np.array([1.0, 2, 3]))
     agree(fnp.asarray(ml_dtypes.bfloat16(1.5)), np.asarray(1.5, ml_dtypes.bfloat16))
+
+
+def test_arrays_on_a_device():
+    device = fl.devices()[0]
+    for made in (fnp.zeros(2, device=device), fnp.asarray([0.0, 0], device=device), fnp.full(2, 0.0, device=device),
+                 fnp.linspace(0, 0, 2, device=device), fnp.zeros_like(fnp.ones(2), device=device)):  # fmt: skip
+        agree(made, np.zeros(2, np.float32))
+    with pytest.raises(ValueError, match="is no device"):
+        fnp.arange(2, device="gpu:7")
 
 
 def test_arrays_are_copied_in():

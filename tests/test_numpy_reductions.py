@@ -303,6 +303,23 @@ def test_histograms():
             bad()
 
 
+def test_histograms_of_points():
+    points = operand(18, (40, 3), "float32", special=False)
+    x, y = points[:, 0], points[:, 1]
+    for kwargs in ({}, {"bins": (3, 4)}, {"bins": 3, "range": [(-5, 5), (0, 4)]}, {"density": True}, {"weights": y}):
+        counts, *edges = fnp.histogram2d(x, y, **kwargs)
+        want, *want_edges = np.histogram2d(wide(x), wide(y), **kwargs)
+        for e, w in zip(edges, want_edges, strict=True):
+            agree(e, w, np.float32)
+        want, *_ = np.histogram2d(x, y, **{**kwargs, "bins": [np.asarray(e) for e in edges]})
+        np.testing.assert_allclose(counts, want, rtol=1e-5, atol=1e-6)
+    counts, edges = fnp.histogramdd(points, bins=(2, 3, np.array([-3.0, 0, 3], np.float32)))
+    agree(counts, np.histogramdd(points, [np.asarray(e) for e in edges])[0], np.int32)
+    agree(fl.jit(lambda p: fnp.histogramdd(p, 2)[0])(points), np.asarray(fnp.histogramdd(points, 2)[0]))
+    with pytest.raises(ValueError, match="histogramdd: 2 bins, 3 ranges for 3 coordinates"):
+        fnp.histogramdd(points, bins=(2, 2))
+
+
 # ---- calculus ----
 
 
@@ -363,6 +380,13 @@ def test_polynomials():
     for m in (0, 1, 2):
         agree(fnp.polyder(p, m), np.polyder(p, m), np.float32)
         agree(fnp.polyint(p, m), np.polyint(p, m), np.float32)
+    for n in (q, p, np.array([3.0, 1, 1, 2], np.float32)):
+        quotient, rest = fnp.polydiv(p, n, trim_leading_zeros=True)
+        want, want_rest = np.polydiv(p, n)
+        agree(quotient, want, np.float32)
+        agree(rest, want_rest, np.float32)
+    assert fnp.polydiv(p, q)[1].shape == (3,)
+    agree(fnp.poly([1, 2, 3.5]), np.poly([1, 2, 3.5]), np.float32)
     agree(fnp.polyint(p, 2, [1, 2]), np.polyint(p, 2, [1, 2]), np.float32)
     agree(fl.grad(lambda x: fnp.polyval(p, x))(2.0), np.asarray(7.0), np.float32)
 

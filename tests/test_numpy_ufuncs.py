@@ -116,10 +116,12 @@ def test_python_scalars_are_weak(dtype, scalar):
         return
     scalar_dtype = {int: np.int32, float: np.float32, bool: np.bool_}[type(scalar)]
     dtype, weak = dtypes.promote((x.dtype, np.dtype(scalar_dtype)), (False, type(scalar) is not bool))
-    for name in ("add", "multiply", "maximum", "true_divide"):
+    names = ("add", "multiply", "maximum", "true_divide")
+    compiled = fl.jit(lambda x: [getattr(fnp, name)(x, scalar) for name in names])(x)
+    for name, c in zip(names, compiled, strict=True):
         rule = inexact(dtype) if name == "true_divide" else dtype
         want = numpy_of(name, x.astype(rule), np.asarray(scalar).astype(rule))
-        for got in (getattr(fnp, name)(fnp.asarray(x), scalar), fl.jit(lambda x: getattr(fnp, name)(x, scalar))(x)):
+        for got in (getattr(fnp, name)(fnp.asarray(x), scalar), c):
             agree(got, want, rule)
             assert got.weak_type is (weak and dtypes.kind(rule) != "b") or name == "true_divide"
         swapped = getattr(fnp, name)(scalar, fnp.asarray(x))
@@ -146,8 +148,10 @@ def test_integers_beyond_a_dtype():
     for name, y in itertools.product(COMPARE[:6], (300, -1)):
         want = getattr(np, name)(np.asarray(x).astype(int), y)
         agree(getattr(fnp, name)(x, y), want)
-        agree(fl.jit(lambda x: getattr(fnp, name)(x, y))(x), want)
         agree(getattr(fnp, name)(y, x), getattr(np, name)(y, np.asarray(x).astype(int)))
+    compiled = fl.jit(lambda x: [getattr(fnp, name)(x, 300) for name in COMPARE[:6]])(x)
+    for name, got in zip(COMPARE[:6], compiled, strict=True):
+        agree(got, getattr(np, name)(np.asarray(x).astype(int), 300))
     with pytest.raises(OverflowError, match=r"300 does not fit u8.*test_numpy_ufuncs"):
         fnp.add(x, 300)
     with pytest.raises(OverflowError, match="fits no float"):
@@ -210,10 +214,10 @@ def test_powers(dtype):
     if dtypes.kind(x.dtype) in "iu":
         n %= 4
     exponents = [0, 1, 2, 3, 7, *([-2, 0.5, 2.0] if dtypes.kind(x.dtype) == "f" else [])]
-    for e in exponents:
+    for e, compiled in zip(exponents, fl.jit(lambda x: [fnp.power(x, e) for e in exponents])(x), strict=True):
         want = numpy_of("power", x, np.asarray(e).astype(x.dtype))
         agree(fnp.power(fnp.asarray(x), e), want, dtype, ulps=32)
-        agree(fl.jit(lambda x: fnp.power(x, e))(x), want, dtype, ulps=32)
+        agree(compiled, want, dtype, ulps=32)
     agree(fnp.power(fnp.asarray(x), fnp.asarray(n)), numpy_of("power", x, n), dtype, ulps=32)
     with slow_path():
         agree(fnp.power(fnp.asarray(x), fnp.asarray(n)), numpy_of("power", x, n), dtype, ulps=32)
@@ -255,6 +259,14 @@ def test_exponents(dtype):
     agree(whole, np.modf(wide(x))[1], dtype)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_spacing(dtype):
+    x = operand(14, (20,), dtype)
+    with np.errstate(all="ignore"):
+        want = np.spacing(x)
+    agree(fnp.spacing(x), np.where(x == 0, np.copysign(want, x), want), dtype)  # NumPy forgets the sign of -0.0
+
+
 def test_ldexp_over_the_whole_range():
     """No step in between overflows, also where the exponent is a constant of a compiled program."""
     x = np.array([0, 1e-30, 1e30, 1.5, np.inf, -3], np.float32)
@@ -283,6 +295,22 @@ def test_bits(dtype):
         fnp.bitwise_and(fnp.ones(2), 1)
 
 
+@pytest.mark.parametrize("axis", [None, 0, 1])
+def test_bits_packed_into_bytes(axis):
+    x = operand(24, (3, 11), "bool")
+    for bitorder in ("big", "little"):
+        packed = np.packbits(x, axis, bitorder)
+        agree(fnp.packbits(x, axis, bitorder), packed)
+        for count in (None, 9, -3, 40):
+            want = np.unpackbits(packed, axis, count, bitorder)
+            agree(fnp.unpackbits(packed, axis, count, bitorder), want)
+    agree(fl.jit(fnp.packbits, static_argnums=1)(x, axis), np.packbits(x, axis))
+    with pytest.raises(TypeError, match="unpackbits: takes u8, got i32"):
+        fnp.unpackbits([1])
+    with pytest.raises(TypeError, match="packbits: takes booleans or integers, got f32"):
+        fnp.packbits([1.0])
+
+
 @pytest.mark.parametrize("dtype", INTEGERS)
 def test_shifts(dtype):
     x = operand(23, (9,), dtype)
@@ -306,14 +334,13 @@ def test_round_and_clip(dtype):
     x = operand(31, (30,), dtype)
     agree(fnp.round(fnp.asarray(x)), np.round(wide(x)), dtype)
     if dtype != "bool":
-        for decimals in (1, -1):
-            want = np.round(wide(x), decimals)
-            agree(fnp.round(fnp.asarray(x), decimals), want, dtype)
-            agree(fl.jit(lambda x: fnp.round(x, decimals))(x), want, dtype)
-        for low, high in ((1, 3), (None, 2), (2, None), (3, 1)):
-            want = np.minimum(np.maximum(wide(x), -np.inf if low is None else low), np.inf if high is None else high)
-            agree(fnp.clip(fnp.asarray(x), low, high), want, dtype)
-            agree(fl.jit(lambda x: fnp.clip(x, low, high))(x), want, dtype)
+        bounds = ((1, 3), (None, 2), (2, None), (3, 1))
+        every = lambda x: [fnp.round(x, 1), fnp.round(x, -1), *[fnp.clip(x, *b) for b in bounds]]
+        clip = lambda x, low, high: np.minimum(np.maximum(x, low or -np.inf), high or np.inf)
+        wants = [np.round(wide(x), 1), np.round(wide(x), -1), *[clip(wide(x), *b) for b in bounds]]
+        for got, compiled, want in zip(every(fnp.asarray(x)), fl.jit(every)(x), wants, strict=True):
+            agree(got, want, dtype)
+            agree(compiled, want, dtype)
     bound = fnp.asarray([[2.5], [0.5]])
     got = fnp.clip(fnp.asarray(x), bound, 5)
     assert got.shape == (2, 30) and dtypes.is_float(got.dtype)

@@ -27,7 +27,7 @@ from functorch_lite.trace import Tracer, at, tracing, typeof
 __all__ = [
     "angle", "copysign", "divmod", "float_power", "floor_divide", "fmod", "frexp", "gcd", "heaviside", "hypot",
     "iscomplex", "isreal", "lcm", "ldexp", "logaddexp", "logaddexp2", "mod", "modf", "pow", "power", "remainder",
-    "sinc",
+    "sinc", "spacing",
 ]
 # fmt: on
 
@@ -266,6 +266,17 @@ def _heaviside(x, y):
 copysign = binary("copysign", _copysign, np.copysign, "|x| with the sign of y, also of -0.0.", INEXACT, arrays=True)
 heaviside = binary("heaviside", _heaviside, np.heaviside, "0 where x < 0, y where x == 0, 1 where x > 0.", INEXACT,
                    arrays=True)  # fmt: skip
+
+
+def spacing(x, /):
+    """The distance from each element to the next float away from 0, with its sign; NaN of infinities.
+
+    x: real -> float of the same shape.
+    """
+    x = as_array("spacing", promote_dtypes("spacing", x, rule=INEXACT)[0])
+    real_only("spacing", _kind(x), x)
+    outward = lax.select(signbit(x), lax.full(typeof(x).shape, -math.inf, dtype_of(x)), math.inf)
+    return lax.sub(lax.nextafter(x, outward), x)
 
 
 def angle(z, deg: bool = False):

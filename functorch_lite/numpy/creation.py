@@ -24,6 +24,7 @@ from functorch_lite.numpy.promote import (
     canonical_shape,
     convert,
     operand,
+    placed,
     promote,
     promote_dtypes,
     user_dtype,
@@ -32,9 +33,9 @@ from functorch_lite.trace import Tracer, at, tracing, typeof
 
 # fmt: off
 __all__ = [
-    "arange", "bartlett", "blackman", "empty", "empty_like", "from_dlpack", "frombuffer", "fromfunction", "fromiter",
-    "full", "full_like", "geomspace", "hamming", "hanning", "indices", "kaiser", "linspace", "logspace", "meshgrid",
-    "ones", "ones_like", "zeros", "zeros_like",
+    "arange", "bartlett", "blackman", "empty", "empty_like", "from_dlpack", "frombuffer", "fromfunction",
+    "fromiter", "fromstring", "full", "full_like", "geomspace", "hamming", "hanning", "indices", "kaiser",
+    "linspace", "logspace", "meshgrid", "ones", "ones_like", "zeros", "zeros_like",
 ]
 # fmt: on
 
@@ -42,19 +43,19 @@ __all__ = [
 # ---- constants ----
 
 
-def zeros(shape, dtype=None):
+def zeros(shape, dtype=None, *, device=None):
     """An array of zeros; the default dtype is float."""
-    return lax.full(canonical_shape("zeros", shape), 0, or_float("zeros", dtype))
+    return placed(lax.full(canonical_shape("zeros", shape), 0, or_float("zeros", dtype)), device)
 
 
-def ones(shape, dtype=None):
+def ones(shape, dtype=None, *, device=None):
     """An array of ones; the default dtype is float."""
-    return lax.full(canonical_shape("ones", shape), 1, or_float("ones", dtype))
+    return placed(lax.full(canonical_shape("ones", shape), 1, or_float("ones", dtype)), device)
 
 
-def empty(shape, dtype=None):
+def empty(shape, dtype=None, *, device=None):
     """An array of zeros: memory without defined contents is never handed out."""
-    return lax.full(canonical_shape("empty", shape), 0, or_float("empty", dtype))
+    return placed(lax.full(canonical_shape("empty", shape), 0, or_float("empty", dtype)), device)
 
 
 def or_float(name, dtype) -> np.dtype:
@@ -62,12 +63,12 @@ def or_float(name, dtype) -> np.dtype:
     return config.default_float if dtype is None else user_dtype(name, dtype)
 
 
-def full(shape, fill_value, dtype=None):
+def full(shape, fill_value, dtype=None, *, device=None):
     """An array of `shape` filled with `fill_value`, which may be an array that broadcasts.
 
     The dtype is that of `fill_value` unless one is given; that of a Python scalar is weak.
     """
-    return _filled("full", canonical_shape("full", shape), fill_value, user_dtype("full", dtype))
+    return placed(_filled("full", canonical_shape("full", shape), fill_value, user_dtype("full", dtype)), device)
 
 
 def _filled(name, shape, value, dtype):
@@ -96,27 +97,27 @@ def _like(name, a, dtype, shape):
     return tuple(a.shape) if shape is None else canonical_shape(name, shape), dtype, weak
 
 
-def zeros_like(a, dtype=None, shape=None):
+def zeros_like(a, dtype=None, shape=None, *, device=None):
     """Zeros in the shape and dtype of `a`, unless others are given."""
     shape, dtype, weak = _like("zeros_like", a, dtype, shape)
-    return lax.full(shape, 0, dtype, weak=weak)
+    return placed(lax.full(shape, 0, dtype, weak=weak), device)
 
 
-def ones_like(a, dtype=None, shape=None):
+def ones_like(a, dtype=None, shape=None, *, device=None):
     """Ones in the shape and dtype of `a`, unless others are given."""
     shape, dtype, weak = _like("ones_like", a, dtype, shape)
-    return lax.full(shape, 1, dtype, weak=weak)
+    return placed(lax.full(shape, 1, dtype, weak=weak), device)
 
 
-def empty_like(prototype, dtype=None, shape=None):
+def empty_like(prototype, dtype=None, shape=None, *, device=None):
     """Zeros in the shape and dtype of `prototype`, unless others are given."""
-    return zeros_like(prototype, dtype, shape)
+    return zeros_like(prototype, dtype, shape, device=device)
 
 
-def full_like(a, fill_value, dtype=None, shape=None):
+def full_like(a, fill_value, dtype=None, shape=None, *, device=None):
     """`fill_value` in the shape and dtype of `a`, unless others are given."""
     shape, dtype, _ = _like("full_like", a, dtype, shape)
-    return _filled("full_like", shape, fill_value, dtype)
+    return placed(_filled("full_like", shape, fill_value, dtype), device)
 
 
 # ---- ranges ----
@@ -126,12 +127,16 @@ def _iota(dtype, n: int):
     return lax.iota(dtype, n)
 
 
-def arange(start, stop=None, step=None, dtype=None):
+def arange(start, stop=None, step=None, dtype=None, *, device=None):
     """start, start + step, ... up to but without stop; `arange(n)` counts from 0.
 
     start, stop, step: numbers that are known while tracing, as they decide the shape. The dtype is integer if all of
     them are. Raises ValueError for the step 0, ConcretizationError for a traced argument without a value.
     """
+    return placed(_arange(start, stop, step, dtype), device)
+
+
+def _arange(start, stop, step, dtype):
     given = [x for x in (start, stop, step) if x is not None]
     dtype = _range_dtype(given) if dtype is None else user_dtype("arange", dtype)
     start, stop = (0, _number(start)) if stop is None else (_number(start), _number(stop))
@@ -144,7 +149,7 @@ def arange(start, stop=None, step=None, dtype=None):
     if not tracing and dtype.kind in "iuf":
         return of_value(np.arange(start, start + step * n, step, dtype)[:n])
     if dtypes.is_bool(dtype):
-        return lax.convert_element_type(arange(start, stop, step), dtype)
+        return lax.convert_element_type(_arange(start, stop, step, None), dtype)
     made = lax.iota(dtype, n)
     made = made if step == 1 else lax.mul(made, step)
     return made if start == 0 else lax.add(made, start)
@@ -172,19 +177,23 @@ def _check_range(first, last, dtype):
             raise OverflowError(f'arange: {x} does not fit {dtypes.short(dtype)} at {at()}; give dtype="int64"')
 
 
-def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis=0):
+def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis=0, *, device=None):
     """`num` evenly spaced numbers from start to stop, which is left out unless `endpoint`.
 
     start, stop: arrays that broadcast -> their shape with a new axis of size `num` at `axis`; a float dtype unless one
     is given (integers are rounded down). With `retstep`, (samples, step). Raises ValueError for a negative `num`.
     """
-    num = _count("linspace", num)
+    made, step = _linspace(start, stop, _count("linspace", num), endpoint, user_dtype("linspace", dtype), axis, retstep)
+    made = placed(made, device)
+    return (made, step) if retstep else made
+
+
+def _linspace(start, stop, num, endpoint, dtype, axis, retstep):
     gaps = num - 1 if endpoint else num
-    dtype = user_dtype("linspace", dtype)
     whole = dtype is not None and dtypes.is_integer(dtype)
     if whole and type(start) in PYTHON and type(stop) in PYTHON:  # no rounding of an exact integer to the one below
         made = asarray(np.linspace(start, stop, num, endpoint), dtype)
-        return (made, asarray((stop - start) / gaps if gaps else math.nan)) if retstep else made
+        return made, asarray((stop - start) / gaps if gaps else math.nan)
     start, stop, t = _ends("linspace", start, stop, dtype)
     axis = canonical_axis("linspace", axis, t.ndim + 1)
     shape = (*t.shape[:axis], num, *t.shape[axis:])
@@ -197,7 +206,7 @@ def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis
     if dtype is not None:
         made = convert("linspace", lax.floor(made) if whole else made, dtype)
     if not retstep:
-        return made
+        return made, None
     start, stop = filled(start, stop)
     return made, lax.div(lax.sub(stop, start), float(gaps)) if gaps else lax.full(t.shape, math.nan, t.dtype)
 
@@ -334,3 +343,10 @@ def fromiter(iterable, dtype, count=-1):
 def from_dlpack(x, /):
     """An array of what another library exports by DLPack."""
     return x if isinstance(x, Array | Tracer) else asarray(np.from_dlpack(x))
+
+
+def fromstring(string, dtype=float, count=-1, *, sep):
+    """A vector of the numbers written in a text, between separators."""
+    if not sep:
+        raise ValueError(f"fromstring: sep={sep!r} at {at()}; use `frombuffer` for bytes")
+    return asarray(np.fromstring(string, user_dtype("fromstring", dtype), count, sep=sep))

@@ -11,7 +11,7 @@ from functorch_lite.array import Array, of_value
 from functorch_lite.config import config
 from functorch_lite.numpy import reductions
 from functorch_lite.numpy.creation import arange, or_float
-from functorch_lite.numpy.promote import as_array, asarray, canonical_axis, canonical_shape
+from functorch_lite.numpy.promote import as_array, asarray, canonical_axis, canonical_shape, placed
 from functorch_lite.numpy.selecting import no_out
 from functorch_lite.trace import at, tracing, typeof
 
@@ -23,12 +23,12 @@ __all__ = [
 # fmt: on
 
 
-def eye(N, M=None, k=0, dtype=None):
+def eye(N, M=None, k=0, dtype=None, *, device=None):
     """An N by M matrix (M = N by default) with ones on the diagonal that lies k to the right of the main one."""
     n, m = canonical_shape("eye", (N, N if M is None else M))
     dtype, k = or_float("eye", dtype), operator.index(k)
     if not tracing:
-        return of_value(np.eye(n, m, k, dtype))
+        return placed(of_value(np.eye(n, m, k, dtype)), device)
     return lax.convert_element_type(_compare_indices(lax.eq, n, m, k), dtype)
 
 

@@ -36,7 +36,7 @@ REFUSED = (ValueError, TypeError, OverflowError, RuntimeError)
 
 
 def _silent_context() -> contextvars.Context:
-    context = contextvars.copy_context()
+    context = contextvars.Context()
     context.run(np.seterr, all="ignore")
     return context
 

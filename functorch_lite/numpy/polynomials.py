@@ -13,7 +13,7 @@ from functorch_lite.numpy.promote import INEXACT, NUMBER, as_array, promote_dtyp
 from functorch_lite.numpy.ufuncs import add, divide, multiply, subtract
 from functorch_lite.trace import at, typeof
 
-__all__ = ["polyadd", "polyder", "polyint", "polymul", "polysub", "polyval"]
+__all__ = ["poly", "polyadd", "polyder", "polydiv", "polyint", "polymul", "polysub", "polyval"]
 
 
 def polyval(p, x, *, unroll=16):
@@ -94,3 +94,36 @@ def polyint(p, m=1, k=None):
         constant = cut(constants, 0, i, i + 1) if typeof(constants).size > 1 else constants
         p = lax.concatenate(promote_dtypes("polyint", divide(p, in_dtype_of(powers, p)), constant), 0)
     return p
+
+
+def poly(seq_of_zeros):
+    """The coefficients of the polynomial with these roots: (n,) -> (n + 1,), the first of which is 1.
+
+    Raises ValueError for a matrix, whose eigenvalues would be the roots.
+    """
+    roots = as_array("poly", seq_of_zeros)
+    if typeof(roots).ndim != 1:
+        raise ValueError(f"poly: takes a vector of roots, got {typeof(roots)} at {at()}")
+    (roots,) = promote_dtypes("poly", roots, rule=INEXACT)
+    one = lax.full((1,), 1, typeof(roots).dtype)
+    made = one
+    for k in range(typeof(roots).size):
+        made = convolve(made, lax.concatenate([one, lax.neg(cut(roots, 0, k, k + 1))], 0))
+    return made
+
+
+def polydiv(u, v, *, trim_leading_zeros=False):
+    """(quotient, remainder) of two polynomials.
+
+    u: (n,), v: (m,) -> (max(n - m + 1, 1),), (n,). trim_leading_zeros: leave out the highest coefficients of the
+    remainder that are 0, which their values decide.
+    """
+    u, v = promote_dtypes("polydiv", vector("polydiv", u), vector("polydiv", v), rule=INEXACT)
+    n, m = typeof(u).size, typeof(v).size
+    zero = lax.full((), 0, typeof(u).dtype)
+    digits = []
+    for k in range(n - m + 1):
+        digits.append(divide(cut(u, 0, k, k + 1), cut(v, 0, 0, 1)))
+        u = subtract(u, lax.pad(multiply(v, digits[-1]), zero, [(k, n - m - k, 0)]))
+    quotient = lax.concatenate(digits, 0) if digits else lax.full((1,), 0, typeof(u).dtype)
+    return quotient, cut(u, 0, _leading_zeros(u), n) if trim_leading_zeros else u

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from functorch_lite import dtypes, lax
+from functorch_lite.api.devices import device_put
 from functorch_lite.array import Array
 from functorch_lite.config import config
 from functorch_lite.errors import ConcretizationError
@@ -420,21 +421,26 @@ def canonical_shape(name: str, shape) -> tuple[int, ...]:
 # ---- array and asarray ----
 
 
-def asarray(a, dtype=None, order=None, *, copy=None):
+def asarray(a, dtype=None, order=None, *, copy=None, device=None):
     """An array of `a`: an array, a Python number, nested lists of these, or what numpy can read.
 
     a: anything of one shape -> an array of the same shape, in `dtype`; without it, arrays keep theirs and Python
     numbers get the defaults. Raises TypeError for objects and strings, OverflowError for integers that do not fit,
     ValueError for ragged lists.
     """
-    return _array("asarray", a, dtype, order)
+    return placed(_array("asarray", a, dtype, order), device)
 
 
-def array(object, dtype=None, copy=True, order="K", ndmin=0):
+def array(object, dtype=None, copy=True, order="K", ndmin=0, *, device=None):
     """An array of `object`, as `asarray`, with at least `ndmin` dimensions (new ones in front)."""
-    made = _array("array", object, dtype, order)
+    made = placed(_array("array", object, dtype, order), device)
     ndim = typeof(made).ndim
     return made if ndim >= ndmin else lax.reshape(made, (*[1] * (ndmin - ndim), *typeof(made).shape))
+
+
+def placed(x, device):
+    """`x` on a device, where one is given."""
+    return x if device is None else device_put(x, device)
 
 
 def _array(name, x, dtype, order):

@@ -1,19 +1,15 @@
-"""Order statistics, covariances and histograms."""
+"""Order statistics and covariances."""
 
 from __future__ import annotations
 
-import builtins
 import math
-import operator
 from types import SimpleNamespace
 
 import numpy as np
 
 from functorch_lite import dtypes, lax
 from functorch_lite.config import config
-from functorch_lite.numpy.at import At
 from functorch_lite.numpy.contract import matmul
-from functorch_lite.numpy.creation import linspace
 from functorch_lite.numpy.diagonals import diagonal
 from functorch_lite.numpy.placing import take_along_axis
 from functorch_lite.numpy.promote import (
@@ -24,17 +20,16 @@ from functorch_lite.numpy.promote import (
     operand,
     promote_dtypes,
 )
-from functorch_lite.numpy.reductions import average, max, min, sum
+from functorch_lite.numpy.reductions import average, sum
 from functorch_lite.numpy.rounding import clip
 from functorch_lite.numpy.selecting import no_out, take, where
 from functorch_lite.numpy.shape import atleast_2d, moveaxis, transpose
-from functorch_lite.numpy.sorting import searchsorted, sort
+from functorch_lite.numpy.sorting import sort
 from functorch_lite.numpy.ufuncs import add, conjugate, divide, equal, floor, isnan, multiply, sqrt, subtract
 from functorch_lite.trace import Tracer, at, typeof
 
 __all__ = [
-    "bincount", "corrcoef", "cov", "histogram", "histogram_bin_edges", "median", "nanmedian", "nanpercentile",
-    "nanquantile", "percentile", "quantile",
+    "corrcoef", "cov", "median", "nanmedian", "nanpercentile", "nanquantile", "percentile", "quantile",
 ]  # fmt: skip
 
 # ---- quantiles ----
@@ -274,79 +269,3 @@ def corrcoef(x, y=None, rowvar=True):
     if dtypes.is_complex(typeof(c).dtype):
         return lax.complex(clip(lax.real(c), -1, 1), clip(lax.imag(c), -1, 1))
     return clip(c, -1, 1)
-
-
-# ---- histograms ----
-
-
-def bincount(x, weights=None, minlength=0, *, length=None):
-    """How often each number from 0 on occurs in a vector, or the sums of the weights where it does.
-
-    x: (n,) integers of at least 0; weights: (n,) -> (max(max(x) + 1, minlength),), or (length,) where one is given:
-    then other numbers are left out, and x need not be known while tracing. Raises TypeError for floats.
-    """
-    x = as_array("bincount", x)
-    t = typeof(x)
-    if t.ndim != 1 or dtypes.kind(t.dtype) not in "biu":
-        raise TypeError(f"bincount: takes a vector of integers, got {t} at {at()}; ravel or convert it")
-    if length is None:
-        values = np.asarray(x)
-        if values.size and values.min() < 0:
-            raise ValueError(f"bincount: counts numbers of at least 0, got {values.min()} at {at()}; shift them")
-        length = builtins.max(operator.index(minlength), int(values.max(initial=-1)) + 1)
-    if dtypes.is_bool(t.dtype):
-        x = lax.convert_element_type(x, config.default_int)
-    weights = _counting_weights(weights, t)
-    empty = lax.full((operator.index(length),), 0, typeof(weights).dtype)
-    return At(empty)[x].add(weights, mode="drop", wrap_negative_indices=False)
-
-
-def _counting_weights(weights, t):
-    if weights is None:
-        return lax.full(t.shape, 1, config.default_int)
-    weights = as_array("bincount", weights)
-    if typeof(weights).shape != t.shape:
-        raise ValueError(f"bincount: weights of {typeof(weights)} for {t} at {at()}; give one for each")
-    return weights
-
-
-def histogram_bin_edges(a, bins=10, range=None, weights=None):
-    """The edges of equal bins between the extremes of `a`, or of `range`: (bins + 1,) floats."""
-    if type(bins) is not int and typeof(as_array("histogram", bins)).ndim:
-        return promote_dtypes("histogram", as_array("histogram", bins), rule=INEXACT)[0]
-    (a,) = promote_dtypes("histogram", as_array("histogram", a), rule=INEXACT)
-    bins = operator.index(bins)
-    if bins < 1:
-        raise ValueError(f"histogram: bins={bins} at {at()}; give at least 1")
-    if range is None:
-        low, high = (0.0, 1.0) if typeof(a).size == 0 else (min(a), max(a))
-    else:
-        low, high = range
-    widen = where(equal(low, high), 0.5, 0.0)
-    return linspace(subtract(low, widen), add(high, widen), bins + 1)
-
-
-def histogram(a, bins=10, range=None, weights=None, density=None):
-    """(counts, edges) of the elements in each bin, the last of which contains its upper edge.
-
-    bins: a number of equal bins, or their edges; range: (low, high), by default the extremes; weights: like a, summed
-    in place of counting; density: divide by the total and the widths. Counts without weights are integers.
-    """
-    edges = histogram_bin_edges(a, bins, range, weights)
-    flat, edges = promote_dtypes("histogram", as_array("histogram", a), edges, rule=INEXACT)
-    flat = lax.reshape(flat, (typeof(flat).size,))
-    n = typeof(edges).size - 1
-    if weights is not None:
-        weights = as_array("histogram", weights)
-        if typeof(weights).size != typeof(flat).size:
-            raise ValueError(f"histogram: weights of {typeof(weights)} for {typeof(flat)} at {at()}; give one each")
-        weights = lax.reshape(weights, typeof(flat).shape)
-    place = lax.sub(searchsorted(edges, flat, side="right"), 1)
-    last = lax.broadcast_in_dim(lax.slice(edges, (n,), (n + 1,)), typeof(flat).shape, (0,))
-    place = where(lax.eq(flat, last), n - 1, place)
-    place = where(lax.lt(place, 0), n, place)  # left out, as is what lies beyond the last edge
-    counts = bincount(place, weights, length=n)
-    if not density:
-        return counts, edges
-    widths = subtract(lax.slice(edges, (1,), (n + 1,)), lax.slice(edges, (0,), (n,)))
-    return divide(counts, multiply(widths, sum(counts))), edges
