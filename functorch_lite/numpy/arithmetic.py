@@ -93,7 +93,7 @@ def _remainder(x, y):
     if type(x) in PYTHON or (type(y) in PYTHON and not y):
         x, y = filled(x, y)
     if kind in "iu" and type(y) not in PYTHON:
-        y = lax.select(lax.eq(y, 0), lax.full(typeof(y).shape, 1, typeof(y).dtype), y)
+        y = lax.select(lax.eq(y, 0), 1, y)
     r = lax.rem(x, y)
     return r if kind == "u" else lax.select(_opposite(r, y), lax.add(r, y), r)
 
@@ -153,7 +153,7 @@ def power(x1, x2, /):
         value, kind = x1._value, type(x2)
         try:
             if kind in NUMBERS:
-                result = quietly(np.square, value) if x2 == 2 else quietly(np.power, value, x2)
+                result = quietly(np.square, value) if kind is int and x2 == 2 else quietly(np.power, value, x2)
             elif kind is Array and x2._value.dtype is value.dtype and value.dtype.kind in "iuf":
                 result = quietly(np.power, value, x2._value)
             else:
@@ -229,7 +229,7 @@ def _hypot(x, y):
     x, y = lax.abs(x), lax.abs(y)
     high, low = lax.max(x, y), lax.min(x, y)
     plain = lax.bitwise_or(lax.eq(high, 0), lax.eq(high, math.inf))  # there low / high is NaN
-    r = lax.div(low, lax.select(plain, lax.full(typeof(x).shape, 1, typeof(x).dtype), high))
+    r = lax.div(low, lax.select(plain, 1, high))
     return lax.select(plain, high, lax.mul(high, lax.sqrt(lax.add(lax.mul(r, r), 1))))
 
 
@@ -245,7 +245,7 @@ def _sinc(x):
     series = lax.mul(square, 1 / math.factorial(17))
     for k in range(7, 0, -1):
         series = lax.mul(square, lax.add(series, (-1) ** k / math.factorial(2 * k + 1)))
-    far = lax.select(near, lax.full(typeof(x).shape, 1, typeof(x).dtype), p)
+    far = lax.select(near, 1, p)
     return lax.select(near, lax.add(series, 1), lax.div(lax.sin(far), far))
 
 

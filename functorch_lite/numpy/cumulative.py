@@ -105,7 +105,7 @@ def _without_nan(name, a, value, axis):
     if not dtypes.is_inexact(typeof(a).dtype):
         return a, None
     missing = isnan(a)
-    return lax.select(missing, lax.full(typeof(a).shape, value, typeof(a).dtype), a), missing
+    return lax.select(missing, value, a), missing
 
 
 def nansum(a, axis=None, dtype=None, out=None, keepdims=False, initial=None, where=None):

@@ -29,8 +29,7 @@ def _float_operand(name, x):
 def _root(total):
     """The square root of a sum of squares, with slope 0 at 0."""
     zero = lax.eq(total, 0)
-    safe = lax.select(zero, lax.full(typeof(total).shape, 1, typeof(total).dtype), total)
-    return lax.select(zero, total, lax.sqrt(safe))
+    return lax.select(zero, total, lax.sqrt(lax.select(zero, 1, total)))
 
 
 def _squares(x):

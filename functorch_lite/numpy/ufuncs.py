@@ -106,7 +106,8 @@ invert = unary("invert", lax.bitwise_not, np.invert, "Every bit flipped; of bool
 
 
 def _imag(x):
-    return lax.imag(x) if _kind(x) == "c" else lax.full(typeof(x).shape, 0, typeof(x).dtype)
+    t = typeof(x)
+    return lax.imag(x) if _kind(x) == "c" else lax.full(t.shape, 0, t.dtype, weak=t.weak)
 
 
 real = unary("real", lambda x: lax.real(x) if _kind(x) == "c" else as_array("real", x), None, "The real part.")
