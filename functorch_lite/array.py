@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import importlib
 import operator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -58,10 +58,16 @@ class Array(metaclass=_ArrayMeta):
     __slots__ = ("__weakref__", "_buffer", "_value", "type")
     __array_priority__ = 1000  # ndarray * Array defers to Array
 
+    if TYPE_CHECKING:  # what `functorch_lite.numpy` installs and type checkers must see on the class
+        __getitem__: Any
+        __iter__: Any
+        __add__: Any
+        __mul__: Any
+
     def __new__(cls, *args, **kwargs):
         raise TypeError(f"Array cannot be called, at {at()}; use `functorch_lite.numpy.array(...)`")
 
-    def __getattr__(self, name):  # only reached while the slot `name` is empty, or there is no such attribute
+    def __getattr__(self, name) -> Any:  # only reached while the slot `name` is empty, or there is no such attribute
         if name == "_value":
             filled = self._find_value()
         elif name == "_buffer":

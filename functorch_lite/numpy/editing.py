@@ -41,11 +41,17 @@ def delete(arr, obj, axis=None, *, assume_unique_indices=False):
     return _runs(arr, np.nonzero(keep)[0], axis)
 
 
+def _as_numpy(obj) -> np.ndarray:
+    if isinstance(obj, (list, tuple)):
+        return np.asarray(obj) if obj else np.zeros(0, int)
+    return np.asarray(known(obj))
+
+
 def _host_obj(name, obj, n, axis, arr):
     """An index along one axis, checked."""
     if isinstance(obj, slice):
         return obj
-    value = np.asarray(known(obj)) if not isinstance(obj, (list, tuple)) else np.asarray(obj, *[int] * (not len(obj)))
+    value = _as_numpy(obj)
     if value.dtype.kind == "b":
         if value.shape != (n,):
             raise IndexError(
@@ -162,7 +168,7 @@ def _positions(obj, n, axis, arr):
         return where(lax.lt(obj, 0), lax.add(obj, n), obj)
     if isinstance(obj, slice):
         return np.arange(*obj.indices(n))
-    value = np.asarray(known(obj)) if not isinstance(obj, (list, tuple)) else np.asarray(obj, *[int] * (not len(obj)))
+    value = _as_numpy(obj)
     if value.dtype.kind == "b":
         value = np.nonzero(value)[0]
     if value.dtype.kind not in "iu" or value.ndim > 1:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from functorch_lite import dtypes
@@ -17,9 +19,8 @@ def save(file, arr, allow_pickle=True):
 
 def savez(file, *args, **kwds):
     """Write several arrays to one `.npz` file, under the names arr_0, arr_1, ... and those given."""
-    np.savez(
-        file, *[np.asarray(asarray(x)) for x in args], **{name: np.asarray(asarray(x)) for name, x in kwds.items()}
-    )
+    named: Any = {name: np.asarray(asarray(x)) for name, x in kwds.items()}
+    np.savez(file, *[np.asarray(asarray(x)) for x in args], **named)
 
 
 def load(file, *args, **kwargs):

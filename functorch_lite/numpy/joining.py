@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 import operator
+from typing import Any
 
 import numpy as np
 
 from functorch_lite import lax
 from functorch_lite.array import Array, of_value
 from functorch_lite.numpy.indexing import getitem, lax_reshape
-from functorch_lite.numpy.pieces import How, known
+from functorch_lite.numpy.pieces import How, demanded
 from functorch_lite.numpy.promote import (
     as_array,
     canonical_axis,
@@ -51,8 +52,8 @@ def _sequence(name, arrays) -> list:
 
 def _one_dtype(name, arrays, dtype) -> list:
     if dtype is not None:
-        dtype = user_dtype(name, dtype)
-        return [convert(name, x, dtype) for x in arrays]
+        given: Any = user_dtype(name, dtype)
+        return [convert(name, x, given) for x in arrays]
     return promote_dtypes(name, *arrays) if len(arrays) > 1 else arrays
 
 
@@ -274,9 +275,7 @@ def repeat(a, repeats, axis=None, *, total_repeat_length=None, out_sharding=None
 
 
 def _counts(repeats) -> np.ndarray:
-    value = known(repeats)
-    if value is None:
-        repeats.concrete(what="the size of the result of `repeat` (give total_repeat_length=n): the value")
+    value = demanded(repeats, "the size of the result of `repeat` (give total_repeat_length=n): the value")
     if value.size and value.min() < 0:
         raise ValueError(f"repeat: counts are at least 0, got {value.min()} at {at()}")
     return value

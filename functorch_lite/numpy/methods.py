@@ -194,8 +194,8 @@ def _values(self) -> np.ndarray:
 def item(self, *index):
     """The only element, or the one at `index`, as a Python number."""
     if index:
-        x = self if len(index) > 1 or isinstance(index[0], tuple) or self.ndim == 1 else shape.ravel(self)
-        return item(x[index[0] if len(index) == 1 else index])
+        where = index if len(index) > 1 else next(iter(index))
+        return item((self if isinstance(where, tuple) or self.ndim == 1 else shape.ravel(self))[where])
     if self.size != 1:
         raise ValueError(f"item() takes an array of one element, got {typeof(self)} at {at()}; give its index")
     return _values(self).item()

@@ -111,7 +111,7 @@ def _typed(name, x) -> tuple[np.dtype, bool]:
     if type(x) in PYTHON or isinstance(x, (Array, np.ndarray, np.generic)):
         t = typeof(operand(name, x))
         return t.dtype, t.weak and not dtypes.is_bool(t.dtype)
-    dtype = user_dtype(name, float if x is None else x)
+    dtype: Any = user_dtype(name, float if x is None else x)
     return dtype, x in (int, float, complex) if isinstance(x, type) else False
 
 
@@ -124,7 +124,8 @@ def _meet(name, pairs):
 
 def can_cast(from_, to, casting="safe") -> bool:
     """Whether a conversion is allowed by NumPy's rule `casting`: "no", "equiv", "safe", "same_kind" or "unsafe"."""
-    return bool(np.can_cast(user_dtype("can_cast", from_), user_dtype("can_cast", to), casting))
+    given: Any = [*[user_dtype("can_cast", t) for t in (from_, to)], casting]
+    return bool(np.can_cast(*given))
 
 
 _KINDS = {

@@ -13,7 +13,7 @@ import numpy as np
 
 from functorch_lite import dtypes
 from functorch_lite.array import Array
-from functorch_lite.errors import NonConcreteBooleanIndexError
+from functorch_lite.errors import ConcretizationError, NonConcreteBooleanIndexError
 from functorch_lite.numpy.promote import as_array
 from functorch_lite.trace import Tracer, at, current_frame, typeof
 
@@ -87,11 +87,16 @@ def is_abstract() -> bool:
     return frame is not None and not frame.concrete
 
 
-def known(x) -> np.ndarray | None:
-    """The numbers of `x`, or None for a tracer that has only a type."""
+def known(x) -> Any:
+    """The numbers of `x` as an ndarray, or None for a tracer that has only a type."""
     if isinstance(x, Tracer):
         x = x.frame.value(x.number) if x.frame.open else x.concrete()
     return None if x is None else np.asarray(x)
+
+
+def demanded(x, what: str) -> np.ndarray:
+    """The numbers of `x`. Raises ConcretizationError, naming `what`, for a tracer that has only a type."""
+    return np.asarray(x.concrete(ConcretizationError, what) if isinstance(x, Tracer) else x)
 
 
 _PLAIN = frozenset((int, slice, type(None), type(Ellipsis), np.ndarray))

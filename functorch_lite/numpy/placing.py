@@ -6,10 +6,9 @@ import numpy as np
 
 from functorch_lite import lax
 from functorch_lite.array import Array, of_value
-from functorch_lite.errors import ConcretizationError
 from functorch_lite.numpy.dispatch import REFUSED, filled, truth
 from functorch_lite.numpy.indexing import getitem, lax_reshape, python_scalar, widened, wrapped
-from functorch_lite.numpy.pieces import How, Pick, checked, known, within
+from functorch_lite.numpy.pieces import How, Pick, checked, demanded, within
 from functorch_lite.numpy.promote import as_array, asarray, canonical_axis, convert, promote_dtypes, promote_shapes
 from functorch_lite.numpy.selecting import index_dtype, integers, modulo, no_out, take, where
 from functorch_lite.prims.index import fill_of
@@ -178,9 +177,7 @@ def choose(a, choices, out=None, mode="raise"):
     arrays = list(choices) if isinstance(choices, (list, tuple)) else list(asarray(choices))
     arrays = filled(*promote_dtypes("choose", *arrays)) if len(arrays) > 1 else [as_array("choose", v) for v in arrays]
     if mode == "raise":
-        value = known(a)
-        if value is None:
-            a.concrete(ConcretizationError, "the value (which mode='raise' checks; use mode='clip' or 'wrap')")
+        value = demanded(a, "the value (which mode='raise' checks; use mode='clip' or 'wrap')")
         if value.size and not (value.min() >= 0 and value.max() < len(arrays)):
             raise ValueError(
                 f"choose: invalid entry in the indices {typeof(a)} at {at()}: there are {len(arrays)} choices"

@@ -8,11 +8,10 @@ import numpy as np
 
 from functorch_lite import dtypes, lax
 from functorch_lite.config import config
-from functorch_lite.errors import ConcretizationError
 from functorch_lite.numpy.creation import arange, linspace, meshgrid, ones
 from functorch_lite.numpy.indexing import lax_reshape
 from functorch_lite.numpy.joining import concatenate, stack
-from functorch_lite.numpy.pieces import known
+from functorch_lite.numpy.pieces import demanded, known
 from functorch_lite.numpy.promote import (
     as_array,
     asarray,
@@ -96,9 +95,7 @@ def ravel_multi_index(multi_index, dims, mode="raise", order="C", *, dtype=None)
 
 def _within(i, n, mode, dtype):
     if mode == "raise":
-        value = known(i)
-        if value is None:
-            i.concrete(ConcretizationError, "for mode='raise' (use mode='wrap' or 'clip'), the value")
+        value = demanded(i, "for mode='raise' (use mode='wrap' or 'clip'), the value")
         if value.size and not (value.min() >= 0 and value.max() < n):
             raise ValueError(f"ravel_multi_index: invalid entry in {typeof(i)} for an axis of size {n}, at {at()}")
     i = convert("ravel_multi_index", i, dtype)

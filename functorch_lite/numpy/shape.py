@@ -93,7 +93,8 @@ def astype(x, dtype, /, *, copy=False, device=None):
     NaN becomes 0; complex numbers lose their imaginary part. None stands for the default float dtype.
     """
     x = operand("astype", x)
-    made = convert("astype", x, user_dtype("astype", float if dtype is None else dtype))
+    wanted: Any = user_dtype("astype", float if dtype is None else dtype)
+    made = convert("astype", x, wanted)
     return immutable(made) if device is None else device_put(immutable(made), device)
 
 
