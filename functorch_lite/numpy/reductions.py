@@ -97,12 +97,12 @@ def _folding(name: str, lower: Callable, kernel: np.ufunc, combine: Callable, st
     """`sum` or `prod`: `start` is the result of no elements, `combine` joins it with `initial`."""
 
     def fold(a, axis=None, dtype=None, out=None, keepdims=False, initial=None, where=None, promote_integers=True):
-        if type(a) is Array and not tracing and not keepdims and dtype is out is initial is where is None:
+        if type(a) is Array and not tracing and dtype is out is initial is where is None:
             value = a._value
             given = value.dtype
             if given.char in _EXACT or (given in _INTEGERS and promote_integers and sum_dtype(given) is given):
                 try:
-                    return of_value(quietly(kernel.reduce, value, axis, given))
+                    return of_value(quietly(kernel.reduce, value, axis, given, None, keepdims))
                 except REFUSED:
                     pass
         elif type(a) is Tracer and not keepdims and dtype is out is initial is where is None and a.dtype.char in _EXACT:
@@ -142,10 +142,10 @@ prod = _folding(
 
 def _extreme(name: str, lower: Callable, on_bool: Callable, kernel: np.ufunc, combine: Callable, sign: int) -> Callable:
     def extreme(a, axis=None, out=None, keepdims=False, initial=None, where=None):
-        if type(a) is Array and not tracing and not keepdims and out is initial is where is None:
+        if type(a) is Array and not tracing and out is initial is where is None:
             value = a._value
             try:
-                result = quietly(kernel.reduce, value, axis)
+                result = quietly(kernel.reduce, value, axis, None, None, keepdims)
                 if result.dtype is value.dtype:
                     return of_value(result)
             except REFUSED:
@@ -205,9 +205,9 @@ def ptp(a, axis=None, out=None, keepdims=False):
 
 def _test(name: str, lower: Callable, kernel: np.ufunc, start: bool, doc: str) -> Callable:
     def test(a, axis=None, out=None, keepdims=False, *, where=None):
-        if type(a) is Array and not tracing and not keepdims and out is where is None:
+        if type(a) is Array and not tracing and out is where is None:
             try:
-                result = kernel.reduce(a._value, axis)
+                result = kernel.reduce(a._value, axis, None, None, keepdims)
                 if result.dtype is BOOL:
                     return of_value(result)
             except REFUSED:
@@ -306,11 +306,11 @@ def mean(a, axis=None, dtype=None, out=None, keepdims=False, *, where=None):
     a: any shape -> the remaining axes, of size 1 with `keepdims`, as floats. where: a mask that broadcasts. The mean of
     no elements is NaN.
     """
-    if type(a) is Array and not tracing and not keepdims and dtype is out is where is None:
+    if type(a) is Array and not tracing and dtype is out is where is None:
         value = a._value
         if value.dtype.char in _EXACT:
             try:
-                total = quietly(np.add.reduce, value, axis)
+                total = quietly(np.add.reduce, value, axis, None, None, keepdims)
                 result = quietly(np.true_divide, total, value.size // total.size)
                 if result.dtype is value.dtype:
                     return of_value(result)
@@ -332,11 +332,11 @@ def var(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False, *, where=Non
     a: any shape -> the remaining axes, of size 1 with `keepdims`, as real floats. mean: the mean where it is known,
     with its axes kept; correction: another name of `ddof`. Source: the two-pass formula.
     """
-    if type(a) is Array and not tracing and not keepdims and dtype is out is where is mean is correction is None:
+    if type(a) is Array and not tracing and dtype is out is where is mean is correction is None:
         value = a._value
         if value.dtype.char in "fd":
             try:
-                result = quietly(_host_var, value, axis, ddof)
+                result = quietly(_host_var, value, axis, ddof, keepdims)
                 if result.dtype is value.dtype:
                     return of_value(result)
             except (*REFUSED, ZeroDivisionError):
@@ -360,11 +360,11 @@ def var(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False, *, where=Non
     return convert("var", result, dtypes.real_of(result_dtype))
 
 
-def _host_var(value, axis, ddof):
+def _host_var(value, axis, ddof, keepdims):
     total = np.add.reduce(value, axis, None, None, True)
     d = value - total / (value.size // total.size)
     d *= d
-    return np.true_divide(np.add.reduce(d, axis), value.size // total.size - ddof)
+    return np.true_divide(np.add.reduce(d, axis, None, None, keepdims), value.size // total.size - ddof)
 
 
 def std(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False, *, where=None, mean=None, correction=None):
