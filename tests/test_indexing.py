@@ -357,6 +357,7 @@ def test_other_updates():
     np.testing.assert_allclose(np.asarray(x.at[i].power(2.0)), [1, 2, 256])
     np.testing.assert_allclose(np.asarray(x.at[i].mul(3.0)), [3, 2, 36])
     np.testing.assert_allclose(np.asarray(x.at[1:].apply(fnp.negative)), [1, -2, -4])
+    assert fnp.array([5, 250], "uint8").at[0].subtract(6).tolist() == [255, 250]
     flags = fnp.array([True, False])
     assert flags.at[fnp.array([1, 1])].add(True).tolist() == [True, True]
     assert flags.at[fnp.array([0])].multiply(False).tolist() == [False, False]

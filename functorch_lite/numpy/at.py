@@ -118,7 +118,9 @@ class Update:
 
     def subtract(self, values, **how):
         """A copy with `x[index] -= values`."""
-        return self.add(ufuncs.negative(values), **how)
+        x = asarray(self._array)
+        value = _stored("subtract", typeof(x), operand("at[].subtract", values))
+        return self.add(lax.neg(lax.full((), value, x.dtype) if type(value) in SCALARS else value), **how)
 
 
 def _neutral(x):

@@ -99,7 +99,7 @@ def demanded(x, what: str) -> np.ndarray:
     return np.asarray(x.concrete(ConcretizationError, what) if isinstance(x, Tracer) else x)
 
 
-_PLAIN = frozenset((int, slice, type(None), type(Ellipsis), np.ndarray))
+_PLAIN = frozenset((int, slice, type(None), type(Ellipsis), np.ndarray, np.int32, np.int64, np.uint32, np.uint64))
 
 
 def host_index(index):
