@@ -7,7 +7,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # before the first import of
 # Compiled code does not warn of overflow and division by zero, so eager code does not either.
 warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"functorch_lite\.")
 
-from functorch_lite import custom_batching, debug, dtypes, errors, lax, tree, tree_util
+from functorch_lite import custom_batching, debug, dtypes, errors, lax, nn, numpy, random, tree, tree_util
 from functorch_lite import host as _host  # registers the NumPy executor
 from functorch_lite.api.caches import cache_sizes, clear_caches
 from functorch_lite.api.callbacks import io_callback, pure_callback

@@ -496,9 +496,9 @@ def print_graph(graph: Graph) -> str:
     for title, g in [("graph", graph), *[(f"graph{k}", g) for k, g in enumerate(nested(graph))]]:
         names = value_names(g)
         lines = [f"{title}({', '.join([f'{names[i]}:{g.types[i]}' for i in g.ins])}):"]
-        for results, operation, source in rows(g):
-            line = f"  {results} = {operation}" if results else f"  {operation}"
-            lines.append(f"{line:<34}  # {source}" if source else line)
+        said = [(f"  {r} = {operation}" if r else f"  {operation}", source) for r, operation, source in rows(g)]
+        width = max([len(line) for line, source in said if source and len(line) <= 80], default=0)
+        lines += [f"{line:<{width}}  # {source}" if source else line for line, source in said]
         lines.append(f"  return {', '.join([a.text if type(a) is Lit else names[a] for a in g.outs])}".rstrip())
         parts.append("\n".join(lines))
     return "\n".join(parts)

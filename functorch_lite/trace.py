@@ -7,12 +7,9 @@ tracer of an outer frame is, to the inner one, just another captured value, whic
 from __future__ import annotations
 
 import operator
-import os
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
-from types import CodeType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,74 +23,20 @@ from functorch_lite.errors import (
     TracerIntegerConversionError,
 )
 from functorch_lite.ir import PRIMITIVES, ArrayType, Eqn, Graph, Lit, Primitive, array_type, check_params, compact, infer, literal
+from functorch_lite.source import Source, at, caller, running
 
 SCALARS = (bool, int, float, complex)
 _IS_SCALAR = frozenset(SCALARS).__contains__
 _tuple_new, _new = tuple.__new__, object.__new__  # what named tuples and classes do after checks that need no repeating
 
-# ---- where in the user's program ----
-
-_PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
-
-
-class _Inside(dict):
-    """File name -> whether it belongs to this library; filled on demand."""
-
-    def __missing__(self, filename):
-        inside = self[filename] = filename.startswith(_PACKAGE) or filename == "<string>"
-        return inside
-
-
-_inside = _Inside()
-
-
-class Source(NamedTuple):
-    """A place in the user's program; the line is looked up only when somebody asks."""
-
-    code: CodeType
-    offset: int
-
-    file = property(lambda self: self.code.co_filename)
-
-    @property
-    def line(self) -> int:
-        for start, end, line in self.code.co_lines():
-            if start <= self.offset < end and line is not None:
-                return line
-        return self.code.co_firstlineno
-
-    def __str__(self) -> str:
-        return f"{os.path.basename(self.file)}:{self.line}"
-
-
-def caller() -> Source:
-    """The innermost call outside this library."""
-    frame = sys._getframe(1)
-    inside = _inside
-    while inside[frame.f_code.co_filename]:
-        if frame.f_back is None:
-            break
-        frame = frame.f_back
-    return _tuple_new(Source, (frame.f_code, frame.f_lasti))
-
-
-def at() -> str:
-    """`model.py:12`: the user's line, for error messages; while a graph runs, the line its equation came from."""
-    running = getattr(_thread, "source", None)
-    if running is not None:
-        return str(running)
-    return str(caller())
-
-
 # ---- frames ----
 
 
 class _Thread(threading.local):
-    """What belongs to one thread: its open frames, innermost last, and the source of the equation being run."""
+    """What belongs to one thread: its open frames, innermost last."""
 
     def __init__(self):
         self.frames: list[Frame] = []
-        self.source: Source | None = None
 
 
 _thread = _Thread()
@@ -372,14 +315,14 @@ def current_frame() -> Frame | None:
 def alone(source: Source | None = None):
     """Compute: this thread's frames are put aside, so nothing is recorded."""
     thread = _thread
-    frames, before = thread.frames, thread.source
+    frames, before = thread.frames, running.source
     thread.frames = []
     if source is not None:
-        thread.source = source
+        running.source = source
     try:
         yield
     finally:
-        thread.frames, thread.source = frames, before
+        thread.frames, running.source = frames, before
 
 
 def pop(frames: list[Frame], depth: int) -> None:

@@ -2,7 +2,6 @@
 
 import copy
 import pickle
-import time
 
 import numpy as np
 import pytest
@@ -117,8 +116,7 @@ def nest(depth):
 
 def test_shared_graphs_are_visited_once():
     """Equality, hashing, every pass, check and print are linear in the distinct graphs, not in the paths to them."""
-    a, b = nest(40), nest(40)
-    start = time.perf_counter()
+    a, b = nest(40), nest(40)  # two to the fortieth paths: whoever follows them all does not end
     assert a == b and hash(a) == hash(b)
     check(a)
     str(a)
@@ -127,7 +125,6 @@ def test_shared_graphs_are_visited_once():
     halves = partition.partition(both, (True, False))
     transpose.transpose(halves.second, (*[False] * (len(halves.second.ins) - 1), True), (True,))
     simplify.simplify(both)
-    assert time.perf_counter() - start < 20  # 2**40 visits would take years
 
 
 def test_deep_nesting_is_a_sentence():

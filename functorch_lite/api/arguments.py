@@ -76,6 +76,7 @@ def argument_text(fun: Callable, path: Sequence) -> str:
 
 def parameter_names(fun: Callable, count: int) -> list[str | None]:
     """The names of the first positional parameters, as far as the signature tells."""
+    fun = inspect.unwrap(fun)
     code = getattr(fun, "__code__", None)
     if code is None:
         try:

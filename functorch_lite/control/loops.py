@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from functorch_lite.ir import ArrayType, Eqn, Graph, Lit, compact, eqn_effects, literal
+from functorch_lite.control.silent import silent
+from functorch_lite.ir import ArrayType, Eqn, Graph, Lit, compact, literal
 from functorch_lite.prims import elementwise as e
 from functorch_lite.prims import select as s
 from functorch_lite.prims.shape import broadcast_p, full_p, iota_p, reshape_p, transpose_p
@@ -81,7 +82,7 @@ def split_at(graph: Graph, wanted: Iterable[int], stop: Callable[[int, Eqn], boo
 
 def everything(graph: Graph, wanted: Sequence[int], free: set[int]) -> Callable:
     """Save inputs only, and what effects returned: all else is computed again."""
-    return lambda v, eqn: bool(eqn_effects(eqn))
+    return lambda v, eqn: silent(eqn) is None
 
 
 def cheaply(graph: Graph, wanted: Sequence[int], free: set[int]) -> Callable:
@@ -129,7 +130,9 @@ def resaved(part: Partition, choose: Callable, free: Sequence[bool], transform: 
     saved, passed = split_at(first, wanted, choose(first, wanted, costless))
     if not passed:
         return part
-    cone = compact(first.types, saved, [first.eqns[k] for k in passed], wanted, [first.sources[k] for k in passed])
+    again = [silent(first.eqns[k]) for k in passed]
+    assert None not in again, "what an effect returned is saved"
+    cone = compact(first.types, saved, again, wanted, [first.sources[k] for k in passed])
     n = len(saved)
 
     def body(*args):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from functorch_lite.control.fission import Fission, early_rows, fission, with_late
 from functorch_lite.control.loops import REPEATED, cheaply, everything, resaved, rewired
 from functorch_lite.ir import ArrayType, Eqn, Graph, Lit, Primitive, compact, eqn_effects, intern
 from functorch_lite.prims.linear import is_linear
@@ -156,7 +157,7 @@ def scan(loop: Loop, operands: Sequence, sources: Sequence | None = None) -> lis
     if form.body.outs or form.body.effects:
         given = [operands[i] for i in form.consts] + once[: form.hoisted]
         given += [operands[i] for i in (*form.carry, *form.xs)]
-        results = bind(scan_p, *given, **dict(inner.params()))
+        results = _apart(inner, given)
     made = []
     for kind, k in form.outs:
         if kind == "carry":
@@ -168,6 +169,21 @@ def scan(loop: Loop, operands: Sequence, sources: Sequence | None = None) -> lis
         else:
             made.append(batch(operands[k] if kind == "row" else once[k], loop.length))
     return made
+
+
+def _apart(loop: Loop, operands: Sequence) -> list:
+    """Run a loop, but for the products that are better computed for all rows at once."""
+    parts = _fission(loop)
+    if parts is None:
+        return bind(scan_p, *operands, **dict(loop.params()))
+    rows = early_rows(parts, operands, loop.length)
+    made = scan(loop._replace(graph=parts.body), [*operands, *rows], parts.body.sources)
+    return with_late(parts, operands, made, loop.length)
+
+
+def _fission(loop: Loop) -> Fission | None:
+    """A loop that is computed again by derivatives keeps all inside: outside it would be stored for all turns."""
+    return None if loop.remat else fission(loop.graph, loop.consts, loop.carry, loop.length)
 
 
 # ---- forward mode ----
@@ -342,7 +358,26 @@ def _transpose(cts, *xs, **params):
     reached = grown(depends(loop.graph), loop.consts, loop.carry, linear)
     if not all(loop.parts(reached)[1]):
         return _transpose_split(cts, xs, loop, linear)
-    return _backward(cts, xs, loop, linear)
+    return _transpose_linear(cts, xs, loop, linear)
+
+
+def _transpose_linear(cts, xs, loop: Loop, linear):
+    """A loop of which all carried values are linear; products that can be are taken out of it before."""
+    if _fission(loop) is None:
+        return _backward(cts, xs, loop, linear)
+    given = tuple([ct is not None for ct in cts])
+    back, mask = transpose_pass.transpose(_whole(loop.graph, *loop[1:]), linear, given)
+    made = inline(back, [*pick(xs, linear, False), *[ct for ct in cts if ct is not None]])
+    found = iter(spread(made, mask))
+    return [next(found) if wanted else None for wanted in linear]
+
+
+@rewrite
+def _whole(graph: Graph, *rest) -> Graph:
+    """A loop, with what is taken out of it, as a graph."""
+    loop = Loop(graph, *rest)
+    own, rows = graph.in_types[: loop.consts + loop.carry], graph.in_types[loop.consts + loop.carry :]
+    return rebuild(lambda *xs: scan(loop, xs), [*own, *[stacked(t, loop.length) for t in rows]], "scan")
 
 
 def _transpose_split(cts, xs, loop: Loop, linear):
@@ -350,7 +385,7 @@ def _transpose_split(cts, xs, loop: Loop, linear):
     parts = split(loop, tuple([not x for x in linear]))
     results = bind(scan_p, *pick(xs, parts.taken), **dict(parts.first.params()))
     operands = _arranged(loop, parts, xs, results)
-    found = _backward(pick(cts, parts.known, False), operands, parts.second, tuple(map(is_linear, operands)))
+    found = _transpose_linear(pick(cts, parts.known, False), operands, parts.second, tuple(map(is_linear, operands)))
     of = {id(x): ct for x, ct in zip(operands, found, strict=True)}
     return [of.get(id(x)) if wanted else None for x, wanted in zip(xs, linear, strict=True)]
 

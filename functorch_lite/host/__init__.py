@@ -6,6 +6,7 @@ results; it never writes to its operands.
 """
 
 from functorch_lite.host import (  # noqa: F401  they register themselves
+    activation,
     bits,
     cond,
     contract,
@@ -15,12 +16,15 @@ from functorch_lite.host import (  # noqa: F401  they register themselves
     elementwise,
     execute,
     index,
+    naming,
     random,
     reduce,
+    remat,
     scan,
     select,
     shape,
     slicing,
     sort,
     special,
+    while_loop,
 )

@@ -14,7 +14,7 @@ from functorch_lite.host.execute import plan
 from functorch_lite.host.registry import host
 from functorch_lite.ir import Eqn, Graph
 
-_LONG = 300  # equations run: a Python loop over so many takes longer than a call of a compiled one
+LONG = 300  # equations run: a Python loop over so many takes longer than a call of a compiled one
 
 
 class _Inside(threading.local):
@@ -32,7 +32,7 @@ def again(steps: float, prim, in_types, out_types, params: dict, python: Callabl
 
     def fun(*values):
         nonlocal ran
-        if ran and steps > _LONG and not _inside.loop and not config.jit_disabled:
+        if ran and steps > LONG and not _inside.loop and not config.jit_disabled:
             return backend.run_values(_alone(prim, in_types, out_types, params), values)
         outer, _inside.loop = _inside.loop, True
         try:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import operator
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from functorch_lite.numpy.promote import (
     canonical_axis,
     canonical_shape,
     convert,
+    given_dtype,
     operand,
     placed,
     promote,
@@ -60,7 +62,7 @@ def empty(shape, dtype=None, *, device=None):
 
 def or_float(name, dtype) -> np.dtype:
     """The dtype of a creation function without an operand."""
-    return config.default_float if dtype is None else user_dtype(name, dtype)
+    return config.default_float if dtype is None else given_dtype(name, dtype)
 
 
 def full(shape, fill_value, dtype=None, *, device=None):
@@ -138,7 +140,7 @@ def arange(start, stop=None, step=None, dtype=None, *, device=None):
 
 def _arange(start, stop, step, dtype):
     given = [x for x in (start, stop, step) if x is not None]
-    dtype = _range_dtype(given) if dtype is None else user_dtype("arange", dtype)
+    dtype = _range_dtype(given) if dtype is None else given_dtype("arange", dtype)
     start, stop = (0, _number(start)) if stop is None else (_number(start), _number(stop))
     step = 1 if step is None else _number(step)
     if step == 0:
@@ -147,7 +149,8 @@ def _arange(start, stop, step, dtype):
     if n and dtypes.is_integer(dtype):
         _check_range(start, start + step * (n - 1), dtype)
     if not tracing and dtype.kind in "iuf":
-        return of_value(np.arange(start, start + step * n, step, dtype)[:n])
+        ends: Any = start, start + step * n, step
+        return of_value(np.arange(*ends, dtype=dtype)[:n])
     if dtypes.is_bool(dtype):
         return lax.convert_element_type(_arange(start, stop, step, None), dtype)
     made = lax.iota(dtype, n)
@@ -290,7 +293,7 @@ def indices(dimensions, dtype=None, sparse=False):
     With `sparse`, a tuple of arrays with sizes of 1 along the other axes.
     """
     shape = canonical_shape("indices", dimensions)
-    dtype = config.default_int if dtype is None else user_dtype("indices", dtype)
+    dtype = config.default_int if dtype is None else given_dtype("indices", dtype)
     if sparse:
         n = len(shape)
         return tuple([

@@ -112,26 +112,22 @@ def unary(name: str, lower: Callable, kernel: Callable | None, doc: str, rule: s
         return lower(x)
 
     if kernel is None:
+        return _named(lambda x, /: slow(x), name, doc)
 
-        def op(x, /):
-            return slow(x)
-
-    else:
-
-        def op(x, /):
-            if type(x) is Array and not tracing:
-                value = x._value
-                try:
-                    result = quietly(kernel, value)
-                    if result.dtype is value.dtype:
-                        return of_value(result)
-                except REFUSED:
-                    pass
-            if not tracing:
-                result = on_host(kernel, rule, x)
-                if result is not None:
-                    return result
-            return slow(x)
+    def op(x, /):
+        if type(x) is Array and not tracing:
+            value = x._value
+            try:
+                result = quietly(kernel, value)
+                if result.dtype is value.dtype:
+                    return of_value(result)
+            except REFUSED:
+                pass
+        if not tracing:
+            result = on_host(kernel, rule, x)
+            if result is not None:
+                return result
+        return slow(x)
 
     return _named(op, name, doc)
 
@@ -183,43 +179,39 @@ def binary(
         return (on_bool if kind == "b" else lower)(x, y)
 
     if kernel is None:
+        return _named(lambda x, y, /: slow(x, y), name, doc)
 
-        def op(x, y, /):
+    def op(x, y, /):
+        if tracing:
             return slow(x, y)
-
-    else:
-
-        def op(x, y, /):
-            if tracing:
-                return slow(x, y)
-            kind_x, kind_y = type(x), type(y)
-            if kind_x is Array:
-                a = x._value
-                dtype = a.dtype
-                if kind_y is Array:
-                    b = y._value
-                    if b.dtype is not dtype:
-                        return mixed(x, y)
-                elif kind_y in NUMBERS:
-                    b = y
-                else:
+        kind_x, kind_y = type(x), type(y)
+        if kind_x is Array:
+            a = x._value
+            dtype = a.dtype
+            if kind_y is Array:
+                b = y._value
+                if b.dtype is not dtype:
                     return mixed(x, y)
-            elif kind_y is Array and kind_x in NUMBERS:
-                a, b = x, y._value
-                dtype = b.dtype
+            elif kind_y in NUMBERS:
+                b = y
             else:
                 return mixed(x, y)
-            try:
-                result = quietly(kernel, a, b)
-                if result.dtype is dtype:
-                    return of_value(result)
-            except REFUSED:
-                pass
+        elif kind_y is Array and kind_x in NUMBERS:
+            a, b = x, y._value
+            dtype = b.dtype
+        else:
             return mixed(x, y)
+        try:
+            result = quietly(kernel, a, b)
+            if result.dtype is dtype:
+                return of_value(result)
+        except REFUSED:
+            pass
+        return mixed(x, y)
 
-        def mixed(x, y):
-            result = on_host(kernel, rule, x, y)
-            return result if result is not None else slow(x, y)
+    def mixed(x, y):
+        result = on_host(kernel, rule, x, y)
+        return result if result is not None else slow(x, y)
 
     return _named(op, name, doc)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import math
 import operator
+from typing import Any
 
 import numpy as np
 
@@ -118,7 +119,7 @@ def _points(name, x):
     return x
 
 
-def histogramdd(sample, bins=10, range=None, weights=None, density=None):
+def histogramdd(sample, bins: Any = 10, range=None, weights=None, density=None):
     """(counts, list of edges) of points in boxes, of which the last in each direction contains its upper edge.
 
     sample: (n, d); bins: a number of equal bins, or one number or vector of edges for each direction; range: a pair of

@@ -66,7 +66,7 @@ def _matrix_norm(name, x, ord, axes, keepdims):
     if along is None:
         raise ValueError(f'{name}: a matrix has no norm {ord!r} here, at {at()}; give "fro", 1, -1, inf or -inf')
     sums = reductions.sum(absolute(x), along, keepdims=True)
-    extreme = reductions.max if ord > 0 else reductions.min
+    extreme = reductions.max if ord in (1, math.inf) else reductions.min
     return extreme(sums, axes, keepdims=keepdims)
 
 

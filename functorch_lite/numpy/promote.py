@@ -24,7 +24,8 @@ from functorch_lite.trace import Tracer, at, executor, tracing, typeof
 
 __all__ = ["array", "asarray"]
 
-PYTHON = frozenset((bool, int, float, complex))
+PYTHON_TYPES: tuple[Any, ...] = (bool, int, float, complex)
+PYTHON = frozenset(PYTHON_TYPES)
 
 
 # ---- one operand ----
@@ -83,7 +84,7 @@ def _checked_dtype(name, dtype):
 
 
 def _from_other(name: str, x: Any):
-    for python in (bool, int, float, complex):  # enumerations and other subclasses
+    for python in PYTHON_TYPES:  # enumerations and other subclasses
         if isinstance(x, python):
             return python(x)
     if isinstance(x, np.ma.MaskedArray):
@@ -367,8 +368,11 @@ def dtype_of(x) -> np.dtype:
 
 def user_dtype(name: str, dtype) -> np.dtype | None:
     """A dtype argument of the user, where None stands for none."""
-    if dtype is None:
-        return None
+    return None if dtype is None else given_dtype(name, dtype)
+
+
+def given_dtype(name: str, dtype) -> np.dtype:
+    """A dtype argument of the user. Raises TypeError for what is none."""
     try:
         return dtypes.canonical(dtype)
     except TypeError as error:

@@ -9,6 +9,7 @@ import builtins
 import functools
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -39,6 +40,7 @@ __all__ = [
 # fmt: on
 
 FLOAT32 = np.dtype(np.float32)
+_add_up: Any = np.add.reduce
 _EXACT = "fdFD"  # type characters of the dtypes in which NumPy accumulates as we do
 _INTEGERS = {np.dtype(np.int32): np.int32, np.dtype(np.int64): np.int64}
 
@@ -93,7 +95,7 @@ def _sum_dtype(dtype, default):
 # ---- sum and prod ----
 
 
-def _folding(name: str, lower: Callable, kernel: np.ufunc, combine: Callable, start: int, doc: str) -> Callable:
+def _folding(name: str, lower: Callable, kernel: Any, combine: Callable, start: int, doc: str) -> Callable:
     """`sum` or `prod`: `start` is the result of no elements, `combine` joins it with `initial`."""
 
     def fold(a, axis=None, dtype=None, out=None, keepdims=False, initial=None, where=None, promote_integers=True):
@@ -140,7 +142,7 @@ prod = _folding(
 # ---- max and min ----
 
 
-def _extreme(name: str, lower: Callable, on_bool: Callable, kernel: np.ufunc, combine: Callable, sign: int) -> Callable:
+def _extreme(name: str, lower: Callable, on_bool: Callable, kernel: Any, combine: Callable, sign: int) -> Callable:
     def extreme(a, axis=None, out=None, keepdims=False, initial=None, where=None):
         if type(a) is Array and not tracing and out is initial is where is None:
             value = a._value
@@ -203,7 +205,7 @@ def ptp(a, axis=None, out=None, keepdims=False):
 # ---- any and all ----
 
 
-def _test(name: str, lower: Callable, kernel: np.ufunc, start: bool, doc: str) -> Callable:
+def _test(name: str, lower: Callable, kernel: Any, start: bool, doc: str) -> Callable:
     def test(a, axis=None, out=None, keepdims=False, *, where=None):
         if type(a) is Array and not tracing and out is where is None:
             try:
@@ -310,7 +312,7 @@ def mean(a, axis=None, dtype=None, out=None, keepdims=False, *, where=None):
         value = a._value
         if value.dtype.char in _EXACT:
             try:
-                total = quietly(np.add.reduce, value, axis, None, None, keepdims)
+                total = quietly(_add_up, value, axis, None, None, keepdims)
                 result = quietly(np.true_divide, total, value.size // total.size)
                 if result.dtype is value.dtype:
                     return of_value(result)
@@ -361,10 +363,10 @@ def var(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False, *, where=Non
 
 
 def _host_var(value, axis, ddof, keepdims):
-    total = np.add.reduce(value, axis, None, None, True)
+    total = _add_up(value, axis, None, None, True)
     d = value - total / (value.size // total.size)
     d *= d
-    return np.true_divide(np.add.reduce(d, axis, None, None, keepdims), value.size // total.size - ddof)
+    return np.true_divide(_add_up(d, axis, None, None, keepdims), value.size // total.size - ddof)
 
 
 def std(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False, *, where=None, mean=None, correction=None):

@@ -1,6 +1,7 @@
 """Lowerings to StableHLO: one function per primitive, in files that mirror `prims` and `control`."""
 
 from functorch_lite.xla.lower import (  # noqa: F401  they register themselves
+    activation,
     bits,
     cond,
     contract,
@@ -9,12 +10,15 @@ from functorch_lite.xla.lower import (  # noqa: F401  they register themselves
     effect,
     elementwise,
     index,
+    naming,
     random,
     reduce,
+    remat,
     scan,
     select,
     shape,
     slicing,
     sort,
     special,
+    while_loop,
 )
