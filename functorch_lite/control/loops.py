@@ -5,6 +5,7 @@ The inputs of a body are constants, then carried values, then (of a scan) one ro
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Sequence
 
 from functorch_lite.control.silent import silent
@@ -26,6 +27,20 @@ CHEAP = {
 REPEATED = {full_p, iota_p, broadcast_p}  # what they make is larger than what they read
 
 Place = int | ArrayType
+
+
+class Running(threading.local):
+    """How loops of this thread are being run.
+
+    inside: in Python, so that the loops inside are parts of one run, however often they run themselves. fresh: for a
+    function that was not seen before, and that may never be seen again.
+    """
+
+    inside = False
+    fresh = False
+
+
+running = Running()
 
 
 def rewired(graph: Graph, ins: Sequence[Place], outs: Sequence[Place]) -> Graph:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -10,36 +10,35 @@ import numpy as np
 from functorch_lite.array import backend
 from functorch_lite.config import config
 from functorch_lite.control import scan as p
+from functorch_lite.control.loops import running
 from functorch_lite.host.execute import plan
 from functorch_lite.host.registry import host
 from functorch_lite.ir import Eqn, Graph
 
 LONG = 300  # equations run: a Python loop over so many takes longer than a call of a compiled one
-
-
-class _Inside(threading.local):
-    """Whether this thread runs a loop in Python: however often the loops inside it run, that is one run."""
-
-    loop = False
-
-
-_inside = _Inside()
+_PATIENCE = 0.1  # seconds: about what it takes to compile a loop
 
 
 def again(steps: float, prim, in_types, out_types, params: dict, python: Callable) -> Callable:
-    """`python`, the first time; from the second time on the equation compiled, if it runs more than a few equations."""
-    ran = False
+    """`python`, the first time; from the second time on the equation compiled, if it runs more than a few equations.
+
+    For a fresh function, whose equation may be an old one all the same, that waits until it would have paid.
+    """
+    ran, spent = False, 0.0
 
     def fun(*values):
-        nonlocal ran
-        if ran and steps > LONG and not _inside.loop and not config.jit_disabled:
+        nonlocal ran, spent
+        patient = running.fresh and spent < _PATIENCE
+        if ran and steps > LONG and not (running.inside or patient or config.jit_disabled):
             return backend.run_values(_alone(prim, in_types, out_types, params), values)
-        outer, _inside.loop = _inside.loop, True
+        outer, running.inside = running.inside, True
+        start = time.perf_counter()
         try:
             made = python(*values)
         finally:
-            _inside.loop = outer
-        ran = ran or not outer
+            running.inside = outer
+        if not outer:
+            ran, spent = True, spent + time.perf_counter() - start
         return made
 
     return fun

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import functools
 import inspect
+import weakref
 from collections.abc import Callable, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from functorch_lite import dtypes, tree
 from functorch_lite.array import Array, asarray
+from functorch_lite.control.loops import running
 from functorch_lite.ir import ArrayType, Graph, Lit, array_type
 from functorch_lite.prims.elementwise import convert
 from functorch_lite.trace import SCALARS, Traced, Tracer, at, current_frame, typeof
@@ -21,6 +24,36 @@ def name_of(fun: Callable) -> str:
     while isinstance(fun, functools.partial):
         fun = fun.func
     return getattr(fun, "__name__", type(fun).__name__)
+
+
+class _Seen(weakref.WeakSet):
+    """The functions that loops were called with, as long as they live."""
+
+    def before(self, fun: Callable) -> bool:
+        """Whether this function was seen before; of a method or a partial, the function behind it."""
+        while isinstance(fun, functools.partial):
+            fun = fun.func
+        fun = getattr(fun, "__func__", fun)
+        try:
+            if fun in self:
+                return True
+            self.add(fun)
+        except TypeError:  # nothing refers weakly to it, or it has no hash
+            return True
+        return False
+
+
+_seen = _Seen()
+
+
+@contextmanager
+def run_of(fun: Callable):
+    """While this runs, loops know whether their function is a new one."""
+    before, running.fresh = running.fresh, not _seen.before(fun)
+    try:
+        yield
+    finally:
+        running.fresh = before
 
 
 def check_body(construct: str, fun: Any) -> None:

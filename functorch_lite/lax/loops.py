@@ -11,7 +11,7 @@ from functorch_lite.control.scan import Loop
 from functorch_lite.control.scan import scan as run_loop
 from functorch_lite.errors import ConcretizationError
 from functorch_lite.ir import Graph
-from functorch_lite.lax.carry import Carry, check_body, name_of, operand, operands, path_of, results
+from functorch_lite.lax.carry import Carry, check_body, name_of, operand, operands, path_of, results, run_of
 from functorch_lite.prims.shape import broadcast, reshape, rev
 from functorch_lite.prims.slicing import concatenate, slice
 from functorch_lite.trace import Traced, at, trace, typeof
@@ -62,7 +62,8 @@ def scan(
         lambda: trace(flat, [*carry.types, *row_types], transform="scan", name=name_of(f)))
     n = len(carry.leaves)
     loop = Loop(graph, len(captured), n, length, bool(reverse), unroll, False)
-    made = chunked(loop, [*captured, *carry.start(), *rows], sizes, graph.sources)
+    with run_of(f):
+        made = chunked(loop, [*captured, *carry.start(), *rows], sizes, graph.sources)
     return carry.structure.unflatten(made[:n]), trees[-1].unflatten(made[n:])
 
 
@@ -138,7 +139,8 @@ def map(f: Callable, xs: Any, *, batch_size: int | None = None) -> Any:
         return made
 
     traced = trace(flat, [x.type.with_shape(x.type.shape[1:]) for x in rows], transform="map", name=name_of(f))
-    made = _mapped(traced, rows, length, batch_size)
+    with run_of(f):
+        made = _mapped(traced, rows, length, batch_size)
     return trees[-1].unflatten(made)
 
 
