@@ -22,7 +22,7 @@ from functorch_lite.errors import (
     TracerBoolConversionError,
     TracerIntegerConversionError,
 )
-from functorch_lite.ir import PRIMITIVES, ArrayType, Eqn, Graph, Lit, Primitive, array_type, check_params, compact, infer, literal
+from functorch_lite.ir import PRIMITIVES, ArrayType, Eqn, Graph, Lit, Primitive, array_type, check_params, compact, eqn_effects, infer, literal
 from functorch_lite.source import Source, at, caller, running
 
 SCALARS = (bool, int, float, complex)
@@ -60,6 +60,7 @@ class Frame:
         self.captured: dict[Any, tuple[Any, int]] = {}  # key -> (value, number)
         self.known: dict[int, Any] = {}  # number -> array, or the outer tracer to ask
         self.memo: dict[Any, Any] = {}  # what may live as long as this frame: traces that captured its tracers
+        self.pinned = False  # an effect waits to be computed, so that later ones wait behind it
         self.arguments = 0  # how many of the first values are arguments of the traced function
         self.rows: Callable | None = None  # how to show all rows of a mapped value
 
@@ -389,7 +390,7 @@ def bind(prim: Primitive, *args: Any, **params: Any):
             in_types.append(frame.types[number])
     if scalars:
         frame.literals(prim, args, ins, in_types)
-    if prim.effects and frame.concrete:
+    if prim.effects and frame.concrete and not frame.pinned:
         values = [a.value if type(a) is Lit else frame.value(a) for a in ins]
         if not any(v is None for v in values):  # it happens now, once, and its results are like captured values
             with alone(caller()):
@@ -409,6 +410,7 @@ def bind(prim: Primitive, *args: Any, **params: Any):
         outs = tuple(range(start, len(types)))
         frame.definition.extend([k] * len(outs))
         eqns.append(Eqn(prim, tuple(ins), frozen, outs))
+        frame.pinned = frame.pinned or bool(eqn_effects(eqns[-1]))
         return [Tracer(frame, i) for i in outs]
     number = len(types)
     types.append(made[0])

@@ -187,12 +187,46 @@ class Lowering:
 
     def block(self, region, types: Sequence[ArrayType], body: Callable) -> None:
         """Fill a region with one block: body(*arguments) -> the values it returns."""
-        d, outer = self.d, self.constants
-        block = region.blocks.append(*[d.type[t] for t in types], arg_locs=[self.loc] * len(types))
+        self._fill(region, [self.d.type[t] for t in types], body)
+
+    def _fill(self, region, types: Sequence, body: Callable) -> None:
+        outer = self.constants
+        block = region.blocks.append(*types, arg_locs=[self.loc] * len(types))
         self.constants = {}
         with ir.InsertionPoint(block):
             _create("stablehlo.return", [], list(body(*block.arguments)), loc=self.loc)
         self.constants = outer
+
+    def loop(self, types: Sequence[ArrayType], init: Sequence, test: Callable, body: Callable, effects: bool) -> list:
+        """A `while` that carries values of `types`, and with `effects` the token behind them."""
+        n = len(types)
+        token = [self.token] if effects else []
+        out_types = [*[self.d.type[t] for t in types], *[t.type for t in token]]
+        made = _create("stablehlo.while", out_types, [*init, *token], regions=2, loc=self.loc)
+
+        def turn(*values):
+            self.token = values[n] if effects else None
+            results = list(body(*values[:n]))
+            return [*results, self.token] if effects else results
+
+        outer = self.token
+        self._fill(made.regions[0], out_types, lambda *values: test(*values[:n]))
+        self._fill(made.regions[1], out_types, turn)
+        results = list(made.results)
+        self.token = results.pop() if effects else outer
+        return results
+
+    def choose(self, out_types: Sequence[ArrayType], index, bodies: Sequence[Callable], effects: bool) -> list:
+        """A `case`: the results of the body with this number; with `effects`, the token comes out behind them."""
+        types = [self.d.type[t] for t in out_types] + ([self.d.token] if effects else [])
+        made = _create("stablehlo.case", types, [index], regions=len(bodies), loc=self.loc)
+        outer = self.token
+        for region, body in zip(made.regions, bodies, strict=True):
+            self.token = outer
+            self._fill(region, [], lambda body=body: [*body(), *([self.token] if effects else [])])
+        results = list(made.results)
+        self.token = results.pop() if effects else outer
+        return results
 
     def broadcast(self, x, in_type: ArrayType, shape, axes):
         """broadcast_in_dim: operand axis i becomes result axis axes[i]."""

@@ -8,7 +8,5 @@ from functorch_lite.xla.module import lowering
 
 @lowering(cond_p)
 def _cond(low, xs, in_types, out_types, *, branches):
-    made = low.op("case", out_types, xs[:1], regions=len(branches))
-    for region, branch in zip(made.regions, branches, strict=True):
-        low.block(region, [], lambda branch=branch: low.apply(branch, xs[1:], "branch"))
-    return list(made.results)
+    bodies = [lambda branch=branch: low.apply(branch, xs[1:], "branch") for branch in branches]
+    return low.choose(out_types, xs[0], bodies, any(b.effects for b in branches))

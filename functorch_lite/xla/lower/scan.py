@@ -39,11 +39,12 @@ def _while(low, turns, whole, unroll, carried, stacks, out_types):
     """The turns up to `whole`, `unroll` of them at a time."""
     counter, m = turns.counter, len(carried)
     types = [counter, *out_types]
-    loop = low.op("while", types, [low.constant(0, counter), *carried, *stacks], regions=2)
     less = low.memo("scan", lambda: {
         "comparison_direction": hlo.ComparisonDirectionAttr.get("LT"),
         "compare_type": hlo.ComparisonTypeAttr.get("SIGNED")})  # fmt: skip
-    low.block(loop.regions[0], types, lambda k, *_: [low.op("compare", _FLAG, [k, low.constant(whole, counter)], less)])
+
+    def test(k, *_):
+        return [low.op("compare", _FLAG, [k, low.constant(whole, counter)], less)]
 
     def body(k, *values):
         carried, stacks = list(values[:m]), list(values[m:])
@@ -52,8 +53,8 @@ def _while(low, turns, whole, unroll, carried, stacks, out_types):
             carried, stacks = turns.run(here, carried, stacks)
         return [low.op("add", counter, [k, low.constant(unroll, counter)]), *carried, *stacks]
 
-    low.block(loop.regions[1], types, body)
-    results = list(loop.results)[1:]
+    init = [low.constant(0, counter), *carried, *stacks]
+    results = low.loop(types, init, test, body, bool(turns.loop.graph.effects))[1:]
     return results[:m], results[m:]
 
 
