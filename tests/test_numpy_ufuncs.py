@@ -95,6 +95,27 @@ def test_functions_of_two_arrays(data, a, b, seed):
     agree(getattr(fnp, name)(x, fnp.asarray(y)), want, want_dtype)  # a numpy array beside one of ours
 
 
+EXTREMES = np.array([0, -0.0, 1, -1, np.inf, -np.inf, np.nan, 2.5, -2.5, 1e30, 1e-30, 0.5], np.float32)
+
+
+def test_extreme_numbers():
+    """Zeros with signs, infinities, NaN and huge numbers, alone and in pairs: NumPy, our eager code and XLA agree."""
+    unary = [n for n in TO_FLOAT + SAME + TESTS if n not in ("isposinf", "isneginf", "isreal", "iscomplex")]
+    several = [*BINARY_SAME, *BINARY_FLOAT, *COMPARE, "floor_divide", "remainder", "fmod", "power", "nextafter"]
+    x, y = [a.ravel() for a in np.meshgrid(EXTREMES, EXTREMES)]
+    every = lambda x, y: ([getattr(fnp, n)(x) for n in unary], [getattr(fnp, n)(x, y) for n in several])
+    results = [every(fnp.asarray(x), fnp.asarray(y)), fl.jit(every)(x, y)]
+    with slow_path():
+        results.append(every(fnp.asarray(x), fnp.asarray(y)))
+    for of_one, of_two in results:
+        for name, got in zip(unary, of_one, strict=True):
+            agree(got, *unary_want(name, x), ulps=64)
+        for name, got in zip(several, of_two, strict=True):
+            with np.errstate(all="ignore"):
+                want = getattr(np, name)(x, y)
+            agree(got, want, ulps=64)
+
+
 @pytest.mark.parametrize(
     ("a", "b"), [("float32", "float32"), ("int32", "float16"), ("bool", "int8"), ("uint8", "int32")])
 def test_functions_of_two_arrays_compiled(a, b):

@@ -228,7 +228,9 @@ def _hypot(x, y):
     real_only("hypot", _kind(x), x)
     x, y = lax.abs(x), lax.abs(y)
     high, low = lax.max(x, y), lax.min(x, y)
-    plain = lax.bitwise_or(lax.eq(high, 0), lax.eq(high, math.inf))  # there low / high is NaN
+    infinite = lax.bitwise_or(lax.eq(x, math.inf), lax.eq(y, math.inf))  # also beside NaN
+    high = lax.select(infinite, math.inf, high)
+    plain = lax.bitwise_or(lax.eq(high, 0), infinite)  # there low / high is NaN
     r = lax.div(low, lax.select(plain, 1, high))
     return lax.select(plain, high, lax.mul(high, lax.sqrt(lax.add(lax.mul(r, r), 1))))
 
