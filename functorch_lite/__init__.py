@@ -12,7 +12,16 @@ from functorch_lite import host as _host  # registers the NumPy executor
 from functorch_lite.api.caches import cache_sizes, clear_caches
 from functorch_lite.api.callbacks import io_callback, pure_callback
 from functorch_lite.api.custom import check_rules, custom_gradient, custom_jvp, custom_rules, custom_vjp
-from functorch_lite.api.devices import device_get, device_put, devices
+from functorch_lite.api.devices import (
+    block_until_ready,
+    default_backend,
+    device_count,
+    device_get,
+    device_put,
+    devices,
+    local_device_count,
+    local_devices,
+)
 from functorch_lite.api.forward import jvp, linearize
 from functorch_lite.api.inspect import ShapeDtypeStruct, eval_shape, make_graph, make_jaxpr
 from functorch_lite.api.jacobians import hessian, hvp, jacfwd, jacobian, jacrev
@@ -23,6 +32,7 @@ from functorch_lite.array import Array
 from functorch_lite.config import config, disable_jit
 from functorch_lite.dtypes import float0
 from functorch_lite.errors import ConcretizationError, LeakedTracerError
+from functorch_lite.trace import typeof
 from functorch_lite.tree import register_dataclass, register_pytree_node
 
 __version__ = "0.1.0"

@@ -16,6 +16,34 @@ def devices(platform: str | None = None) -> list:
     return list(backend.devices(platform))
 
 
+def local_devices(platform: str | None = None) -> list:
+    """The devices of this process."""
+    return devices(platform)
+
+
+def device_count(platform: str | None = None) -> int:
+    """How many devices there are."""
+    return len(devices(platform))
+
+
+def local_device_count(platform: str | None = None) -> int:
+    """How many devices this process has."""
+    return len(devices(platform))
+
+
+def default_backend() -> str:
+    """The platform that computes: "cpu", "gpu" or "tpu"."""
+    return devices()[0].platform
+
+
+def block_until_ready(x: Any) -> Any:
+    """Wait until all Arrays in the tree `x` have been computed; returns `x`."""
+    for leaf in tree.leaves(x):
+        if isinstance(leaf, Array) and not isinstance(leaf, Tracer):
+            leaf.block_until_ready()
+    return x
+
+
 def device_put(x: Any, device: Any = None) -> Any:
     """The tree `x` with its leaves as Arrays, their buffers on `device`. Raises TypeError for leaves that are no arrays."""
     if device is not None and device not in backend.devices(None):
