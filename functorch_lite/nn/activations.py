@@ -12,6 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from functorch_lite.host import activation as host
+from functorch_lite.nn.eager import at_once
 from functorch_lite.numpy import dispatch
 from functorch_lite.numpy.promote import AS_IS, INEXACT, as_array, canonical_axis, promote
 from functorch_lite.prims import activation as p
@@ -51,8 +52,10 @@ def identity(x):
 
 
 relu = _function("relu", p.relu, host.relu, "max(x, 0); its slope at 0 is 0.", AS_IS)
-relu6 = _function("relu6", lambda x: e.clamp(0, x, 6), None, "min(max(x, 0), 6).", AS_IS)
-hard_tanh = _function("hard_tanh", lambda x: e.clamp(-1, x, 1), None, "min(max(x, -1), 1).", AS_IS)
+relu6 = _function(
+    "relu6", lambda x: e.clamp(0, x, 6), lambda x: np.minimum(np.maximum(x, 0), 6), "min(max(x, 0), 6).", AS_IS)
+hard_tanh = _function(
+    "hard_tanh", lambda x: e.clamp(-1, x, 1), lambda x: np.minimum(np.maximum(x, -1), 1), "min(max(x, -1), 1).", AS_IS)
 
 
 # ---- smooth steps ----
@@ -136,14 +139,32 @@ def gelu(x, approximate=True):
     return _gelu_approximate(x) if approximate else _gelu_exact(x)
 
 
+def _with_number(kernel, x, number):
+    return at_once(kernel, x, number) if type(number) in (float, int) else None
+
+
+def _host_leaky_relu(x, slope):
+    return np.where(x >= 0, x, x * x.dtype.type(slope))
+
+
+def _host_elu(x, alpha):
+    return np.where(x > 0, x, np.expm1(x) * x.dtype.type(alpha))
+
+
 def leaky_relu(x, negative_slope=0.01):
     """x where it is at least 0, else negative_slope x."""
+    made = _with_number(_host_leaky_relu, x, negative_slope)
+    if made is not None:
+        return made
     x, slope = promote("leaky_relu", INEXACT, as_array("leaky_relu", x), negative_slope)
     return e.select(e.ge(x, 0.0), x, e.mul(x, slope))
 
 
 def elu(x, alpha=1.0):
     """x where it is positive, else alpha (exp(x) - 1)."""
+    made = _with_number(_host_elu, x, alpha)
+    if made is not None:
+        return made
     x, alpha = promote("elu", INEXACT, as_array("elu", x), alpha)
     return _elu(x, expm1(x), alpha)
 

@@ -10,11 +10,10 @@ import math
 import numpy as np
 
 from functorch_lite import dtypes
-from functorch_lite.array import Array, of_value
 from functorch_lite.config import config
 from functorch_lite.host import activation as host
+from functorch_lite.nn.eager import at_once
 from functorch_lite.numpy import reductions
-from functorch_lite.numpy.dispatch import REFUSED, quietly
 from functorch_lite.numpy.promote import (
     INEXACT,
     as_array,
@@ -29,19 +28,9 @@ from functorch_lite.prims import activation as p
 from functorch_lite.prims import elementwise as e
 from functorch_lite.prims.reduce import reduce_max
 from functorch_lite.prims.shape import broadcast, full, iota, reduce_sum
-from functorch_lite.trace import at, tracing, typeof
+from functorch_lite.trace import at, typeof
 
 __all__ = ["log_softmax", "logmeanexp", "logsumexp", "one_hot", "softmax", "standardize"]
-
-
-def _at_once(kernel, x, *arguments):
-    """The result of a NumPy kernel, where nothing is traced and the dtype is float32 or float64; else None."""
-    if type(x) is Array and not tracing and x._value.dtype.char in "fd" and x._value.size:
-        try:
-            return of_value(quietly(kernel, np.asarray(x._value), *arguments))
-        except REFUSED:
-            pass
-    return None
 
 
 def _axes(name, axis, ndim):
@@ -60,7 +49,7 @@ def softmax(x, axis=-1, where=None):
 
     x: (..., n) -> the same shape, as floats. where: a mask; what it leaves out is 0 and does not count.
     """
-    made = _at_once(_host_softmax, x, axis) if where is None else None
+    made = at_once(_host_softmax, x, axis) if where is None else None
     if made is not None:
         return made
     (x,) = promote("softmax", INEXACT, as_array("softmax", x))
@@ -80,7 +69,7 @@ def log_softmax(x, axis=-1, where=None):
 
     x: (..., n) -> the same shape, as floats. where: a mask; what it leaves out is -inf and does not count.
     """
-    made = _at_once(_host_log_softmax, x, axis) if where is None else None
+    made = at_once(_host_log_softmax, x, axis) if where is None else None
     if made is not None:
         return made
     (x,) = promote("log_softmax", INEXACT, as_array("log_softmax", x))
@@ -116,7 +105,7 @@ def logsumexp(a, axis=None, b=None, keepdims=False, return_sign=False, where=Non
     Source: Blanchard, Higham & Higham, IMA J. Numer. Anal. 41 (2021).
     """
     if b is None and not keepdims and not return_sign and where is None:
-        made = _at_once(_host_logsumexp, a, axis)
+        made = at_once(_host_logsumexp, a, axis)
         if made is not None:
             return made
     a, b = promote("logsumexp", INEXACT, as_array("logsumexp", a), 1.0 if b is None else b)
@@ -178,11 +167,23 @@ def broadcast_mask(where, x):
 # ---- other ----
 
 
+def _host_standardize(x, axis, epsilon):
+    axis = tuple(axis) if type(axis) is list else axis
+    mean = np.add.reduce(x, axis, keepdims=True)
+    n = x.dtype.type(x.size // mean.size)
+    centered = x - mean / n
+    variance = np.add.reduce(np.square(centered), axis, keepdims=True) / n
+    return np.multiply(centered, 1 / np.sqrt(variance + x.dtype.type(epsilon)), out=centered)
+
+
 def standardize(x, axis=-1, mean=None, variance=None, epsilon=1e-5, where=None):
     """(x - mean) / sqrt(variance + epsilon), with the mean and the variance over `axis` where they are not given.
 
     The variance is the mean squared distance from the mean, so it loses nothing where the mean is large.
     """
+    made = at_once(_host_standardize, x, axis, epsilon) if mean is variance is where is None else None
+    if made is not None:
+        return made
     (x,) = promote("standardize", INEXACT, as_array("standardize", x))
     shape, axes = x.shape, _axes("standardize", axis, x.ndim)
     if mean is variance is where is None:
