@@ -1,0 +1,30 @@
+"""Lowerings of `while_loop`, `record` and `replay`."""
+
+from __future__ import annotations
+
+from functorch_lite.control import record, replay
+from functorch_lite.control.turns import While
+from functorch_lite.control.while_loop import while_p
+from functorch_lite.xla.module import lowering
+
+
+@lowering(while_p)
+def _while(low, xs, in_types, out_types, **params):
+    loop = While(**params)
+    if loop.lead:
+        return low.body(record.plain(loop), list(xs))
+    fixed, types = xs[: loop.consts], loop.carried
+    made = low.op("while", types, xs[loop.consts :], regions=2)
+    low.block(made.regions[0], types, lambda *carried: low.body(loop.cond, [*fixed, *carried]))
+    low.block(made.regions[1], types, lambda *carried: low.body(loop.body, [*fixed, *carried]))
+    return list(made.results)
+
+
+@lowering(record.record_p)
+def _record(low, xs, in_types, out_types, **params):
+    return low.body(record.expanded(record.Record(**params)), list(xs))
+
+
+@lowering(replay.replay_p)
+def _replay(low, xs, in_types, out_types, **params):
+    return low.body(replay.expansion(replay.Replay(**params), in_types), list(xs))
