@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import functorch_lite.host
+import functorch_lite as fl
 import functorch_lite.xla.compile as xla
-from functorch_lite import dtypes, ir, trace
+from functorch_lite import dtypes, ir, lax, trace
 from functorch_lite.array import asarray
 from functorch_lite.prims import elementwise as e
 from functorch_lite.prims import index as p
@@ -20,7 +20,6 @@ from functorch_lite.transforms.vmap import vmap
 
 SEEDS = st.integers(0, 2**31)
 SCATTERS = [p.scatter, p.scatter_add, p.scatter_mul, p.scatter_min, p.scatter_max]
-assert functorch_lite.host
 
 
 def typed(xs):
@@ -510,3 +509,65 @@ def test_multiplied_updates_are_linear_only_where_unique():
     graph = graph_of(lambda u: p.scatter_mul(X, i, u, ROWS), [np.zeros((2, 3))])
     with pytest.raises(TypeError, match="unique_indices=True"):
         transpose(graph, (False, False, True), (True,))
+
+
+# ---- the names of jax.lax ----
+
+M = np.arange(20.0).reshape(4, 5)
+
+
+@pytest.mark.parametrize("how", ["eager", "traced"])
+def test_lax_slices(how):
+    """Starts are Python integers, scalars or a vector; negative ones count from the end, others are moved inside."""
+    run = fl.jit if how == "traced" else lambda f: f
+    same = np.testing.assert_array_equal
+    for i in (np.int32(2), np.int64(-1), np.int8(-2), np.uint8(3)):
+        at = int(i) % 4
+        same(run(lambda x, i: lax.dynamic_slice(x, (i, 1), (1, 3)))(M, i), M[at : at + 1, 1:4])
+        same(run(lambda x, i: lax.dynamic_index_in_dim(x, i, 0, keepdims=False))(M, i), M[at])
+        same(run(lambda x, i: lax.dynamic_index_in_dim(x, i))(M, i), M[at][None])
+        want = M.copy()
+        want[at] = 7
+        same(run(lambda x, i: lax.dynamic_update_index_in_dim(x, np.full(5, 7.0), i, 0))(M, i), want)
+        same(run(lambda x, i: lax.dynamic_update_slice(x, np.full((1, 5), 7.0), (i, 0)))(M, i), want)
+    same(run(lambda x, v: lax.dynamic_slice(x, v, (2, 2)))(M, np.array([1, -2])), M[1:3, 3:])
+    same(run(lambda x: lax.dynamic_slice_in_dim(x, 9, 2, axis=-1))(M), M[:, 3:])
+    same(run(lambda x: lax.dynamic_slice_in_dim(x, -3, 2))(M), M[1:3])
+    unwrapped = lambda x, i: lax.dynamic_slice_in_dim(x, i, 2, allow_negative_indices=False)
+    same(run(unwrapped)(M, np.int32(-3)), M[:2])
+    column = lambda x, u, i: lax.dynamic_update_slice_in_dim(x, u, i, -1)
+    same(run(column)(M, np.zeros((4, 2)), np.int32(1))[:, 1:3], np.zeros((4, 2)))
+
+
+def test_lax_gather_and_scatter():
+    """Modes are members or names; the default fills, and drops."""
+    i, rows = np.array([[1], [9]]), lax.GatherDimensionNumbers((1,), (0,), (0,))
+    take = lambda mode, **more: np.asarray(lax.gather(M, i, rows, (1, 5), mode=mode, **more))
+    modes = lax.GatherScatterMode
+    np.testing.assert_array_equal(take("clip"), M[[1, 3]])
+    np.testing.assert_array_equal(take(modes.FILL_OR_DROP, fill_value=-1), [M[1], [-1] * 5])
+    assert np.isnan(take(None)[1]).all() and modes.from_any("promise_in_bounds") is modes.PROMISE_IN_BOUNDS
+    numbers = lax.ScatterDimensionNumbers((1,), (0,), (0,))
+    u = np.array([[10.0] * 5, [20.0] * 5])
+    for op, fun in [
+        (lax.scatter, lambda x, u: u), (lax.scatter_add, np.add), (lax.scatter_sub, np.subtract),
+        (lax.scatter_mul, np.multiply), (lax.scatter_min, np.minimum), (lax.scatter_max, np.maximum),
+    ]:  # fmt: skip
+        want = M.copy()
+        want[1] = fun(M[1], u[0])
+        np.testing.assert_array_equal(op(M, i, u, numbers), want)
+        want[3] = fun(M[3], u[1])
+        np.testing.assert_array_equal(op(M, i, u, numbers, mode="clip", unique_indices=True), want)
+    with pytest.raises(ValueError, match=r"unknown mode 'wrap' at test_prims_index.py"):
+        lax.gather(M, i, rows, (1, 5), mode="wrap")
+    with pytest.raises(ValueError, match=r"2 is no axis of f64\[4,5\]"):
+        lax.dynamic_slice_in_dim(M, 0, 1, axis=2)
+
+
+def test_an_empty_batch_of_starts():
+    put = fl.vmap(lambda x, i: lax.dynamic_update_slice(x, np.zeros(2), (i,)))
+    cut = fl.vmap(lambda x, i: lax.dynamic_slice(x, (i,), (2,)))
+    for f in (put, fl.jit(put)):
+        assert f(np.zeros((0, 5)), np.zeros(0, np.int32)).shape == (0, 5)
+    for f in (cut, fl.jit(cut)):
+        assert f(np.zeros((0, 5)), np.zeros(0, np.int32)).shape == (0, 2)
