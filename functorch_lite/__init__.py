@@ -26,6 +26,7 @@ from functorch_lite.api.forward import jvp, linearize
 from functorch_lite.api.inspect import ShapeDtypeStruct, eval_shape, make_graph, make_jaxpr
 from functorch_lite.api.jacobians import hessian, hvp, jacfwd, jacobian, jacrev
 from functorch_lite.api.jit import jit
+from functorch_lite.api.remat import checkpoint, checkpoint_name, checkpoint_policies, remat, residuals
 from functorch_lite.api.reverse import grad, linear_transpose, value_and_grad, vjp
 from functorch_lite.api.vmap import vmap
 from functorch_lite.array import Array

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from functorch_lite.control.call import call, call_p
 from functorch_lite.dtypes import is_inexact
-from functorch_lite.ir import Eqn, Graph, Primitive, intern, is_open, subgraphs
+from functorch_lite.ir import Eqn, Graph, Primitive, Token, intern, is_open, subgraphs
 from functorch_lite.prims.linear import is_linear
 from functorch_lite.prims.shape import batch, zeros_like
 from functorch_lite.trace import bind, inline
@@ -201,6 +201,7 @@ def _erase(graph: Graph, memo: dict) -> Graph:
             else:
                 graphs = [_erase(g, memo) for g in subgraphs(eqn.params)]
                 eqn = eqn.prim.rewire(eqn, graphs, [()] * len(graphs))
+                eqn = eqn._replace(params=tuple([(k, None if isinstance(v, Token) else v) for k, v in eqn.params]))
         eqns.append(eqn)
     made = memo[graph] = Graph(graph.types, graph.ins, tuple(eqns), graph.outs, graph.sources, graph.names)
     return made
