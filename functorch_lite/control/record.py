@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from functorch_lite.control import schedule, tangents
-from functorch_lite.control.call import call_p
 from functorch_lite.control.loops import rewired
 from functorch_lite.control.rows import all_batched, any_of, chosen, one_by_one
 from functorch_lite.control.schedule import I32
@@ -31,7 +30,7 @@ from functorch_lite.control.turns import (
 from functorch_lite.ir import ArrayType, Eqn, Graph, Primitive, array_type, intern
 from functorch_lite.prims.elementwise import add, and_, convert, select
 from functorch_lite.prims.index import dynamic_update_slice
-from functorch_lite.prims.shape import batch, full, reshape, transpose, zeros_like
+from functorch_lite.prims.shape import batch, full, reshape, reshape_p, transpose, zeros_like
 from functorch_lite.trace import bind, inline, typeof
 from functorch_lite.transforms.common import pick, rebuild, rewrite, spread
 from functorch_lite.transforms.depends import depends, through, union
@@ -194,22 +193,35 @@ def slots_first(x, batched: bool, size: int):
 
 def _partition(eqn, known, types):
     """By way of the plain loop that it stands for."""
-    return split_call(expanded(Record(**dict(eqn.params))), "record", eqn, known, types)
+    return split_in_place(expanded(Record(**dict(eqn.params))), eqn, known, types)
 
 
-def split_call(graph: Graph, name: str, eqn, known, types):
-    """The two halves of an equation that computes `graph`, as calls."""
+def split_in_place(graph: Graph, eqn: Eqn, known, types: list) -> tuple[list[Eqn], list[Eqn]]:
+    """The equations of the two halves of a graph, in place of an equation that computes it."""
     part = partition(graph, tuple(known))
-    outs = pick(eqn.outs, part.known)
+    given, outs = pick(eqn.ins, known), pick(eqn.outs, part.known)
     start = len(types)
     types.extend(part.first.out_types[len(outs) :])
     outs = (*outs, *range(start, len(types)))
-    given = pick(eqn.ins, known)
     rest = (*part.forward(given, outs), *pick(eqn.ins, known, False))
     unknown = pick(eqn.outs, part.known, False)
-    params = lambda g: (("graph", intern(simplify(g))), ("name", name))
-    early = Eqn(call_p, given, params(part.first), outs) if outs else None
-    return early, Eqn(call_p, rest, params(part.second), unknown) if unknown else None
+    return _spliced(part.first, given, outs, types), _spliced(part.second, rest, unknown, types)
+
+
+def _spliced(graph: Graph, ins: Sequence[int], outs: Sequence[int], types: list) -> list[Eqn]:
+    """The equations of a graph on values of another one: its inputs are `ins`, its results get the numbers `outs`."""
+    number = dict(zip(graph.ins, ins, strict=True))
+    wanted = {o: out for o, out in zip(graph.outs, outs, strict=True) if o >= len(graph.ins)}
+    made = []
+    for prim, operands, params, results in graph.eqns:
+        for o in results:
+            number[o] = wanted[o] if o in wanted else len(types)
+            if o not in wanted:
+                types.append(graph.types[o])
+        made.append(Eqn(prim, tuple([number[a] if type(a) is int else a for a in operands]), params,
+                        tuple([number[o] for o in results])))  # fmt: skip
+    same = [(number[o], out) for o, out in zip(graph.outs, outs, strict=True) if number[o] != out]
+    return [*made, *[Eqn(reshape_p, (a,), (("shape", types[a].shape),), (out,)) for a, out in same]]
 
 
 def _dce(eqn, live):

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from functorch_lite.control import schedule, tangents
 from functorch_lite.control.loops import rewired
-from functorch_lite.control.record import NUMBER, put, slots_first, split_call
+from functorch_lite.control.record import NUMBER, put, slots_first, split_in_place
 from functorch_lite.control.rows import all_batched, chosen, first_of, like_row, mapped, one_by_one
 from functorch_lite.control.schedule import I32
 from functorch_lite.control.turns import loop_while
@@ -277,7 +277,7 @@ def _partition(eqn, known, types):
     unknown = grown(depends(rep.linear), base, len(values), [not k for k in (*consts, *slots, *values)])
     if all(consts) and all(slots) and all(unknown[base:]):
         return None, eqn
-    return split_call(expansion(rep, [types[a] for a in eqn.ins]), "replay", eqn, known, types)
+    return split_in_place(expansion(rep, [types[a] for a in eqn.ins]), eqn, known, types)
 
 
 def _dce(eqn, live):

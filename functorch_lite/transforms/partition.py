@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from functorch_lite.ir import Graph, Lit, compact
+from functorch_lite.ir import Eqn, Graph, Lit, compact
 from functorch_lite.transforms.common import pick, rewrite
 
 
@@ -38,12 +38,10 @@ def partition(graph: Graph, known: tuple[bool, ...], late: tuple[bool, ...] | No
             first.append((eqn, k))
             have.update(eqn.outs)
         elif eqn.prim.partition is not None and any(ks) and not all(ks):
-            early, rest = eqn.prim.partition(eqn, ks, types)
-            if early is not None:
-                first.append((early, k))
-                have.update(early.outs)
-            if rest is not None:
-                second.append((rest, k))
+            early, rest = map(_several, eqn.prim.partition(eqn, ks, types))
+            first.extend([(made, k) for made in early])
+            have.update([o for made in early for o in made.outs])
+            second.extend([(made, k) for made in rest])
         else:
             second.append((eqn, k))
             pinned.update(effects)
@@ -63,6 +61,11 @@ def partition(graph: Graph, known: tuple[bool, ...], late: tuple[bool, ...] | No
         out_known,
         tuple([position[a] for a in used]),
     )
+
+
+def _several(made: Eqn | list[Eqn] | None) -> list[Eqn]:
+    """What the rule of a primitive returned for one half: an equation, a list of them, or None."""
+    return made if type(made) is list else [] if made is None else [made]
 
 
 def _graph(types, ins, pairs, outs) -> Graph:
