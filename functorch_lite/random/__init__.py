@@ -1,7 +1,8 @@
 """Random numbers: the same for the same key, bit for bit those of `jax.random` with its default cipher, Threefry-2x32.
 
 `key(seed)` makes a key, `split` and `fold_in` make new ones of it, and each sampler takes one. A sampler takes a single
-key; `vmap` takes a batch of them.
+key; `vmap` takes a batch of them. Bits, integers, permutations and plain uniform numbers are the same everywhere; what
+took logarithms or roots on the way may differ in the last bits between eager and compiled programs, and machines.
 """
 
 from functorch_lite.random.continuous import (
