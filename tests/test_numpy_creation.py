@@ -220,7 +220,11 @@ def test_linspace_of_arrays():
         for got, step in (f(low, high), fl.jit(f)(low, high)):
             agree(got, want, np.float32)
             agree(step, want_step, np.float32)
-    agree(fnp.linspace(0, 10, 11, dtype=int), np.arange(11, dtype=np.int32))
+    for ends in ((0, 10, 11), (-7, 8, 5)):
+        for got in everywhere(lambda: fnp.linspace(*ends, dtype=int)):
+            agree(got, np.linspace(*ends, dtype=np.int32))
+    for got in everywhere(lambda: fnp.linspace(0, 1, 4)):
+        agree(got, np.linspace(0, 1, 4), np.float32)
     agree(fnp.linspace(0, 1, 4, dtype="float64"), np.linspace(0, 1, 4))
     agree(fnp.linspace(0, 1, 4, dtype="bfloat16"), np.linspace(0, 1, 4), ml_dtypes.bfloat16)
     agree(fnp.linspace(np.float32(0), 0.1, 4, dtype="complex128")[-1], np.asarray(0.1 + 0j))

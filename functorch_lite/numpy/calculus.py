@@ -11,7 +11,7 @@ from functorch_lite import dtypes, lax
 from functorch_lite.array import Array, of_value
 from functorch_lite.numpy.arithmetic import remainder
 from functorch_lite.numpy.contract import product
-from functorch_lite.numpy.dispatch import quietly
+from functorch_lite.numpy.dispatch import by_numpy, quietly
 from functorch_lite.numpy.promote import (
     INEXACT,
     NUMBER,
@@ -52,6 +52,9 @@ def diff(a, n=1, axis=-1, prepend=None, append=None):
     a: (..., m, ...) -> (..., m - n, ...). prepend, append: what is put before and behind first, a number or an array
     with any size along the axis. Raises ValueError for a negative n.
     """
+    made = by_numpy(np.diff, a, n, axis) if prepend is None and append is None else None
+    if made is not None:
+        return made
     a, n = as_array("diff", a), operator.index(n)
     ndim = typeof(a).ndim
     if n < 0 or not ndim:
@@ -149,6 +152,9 @@ def trapezoid(y, x=None, dx=1.0, axis=-1):
 
     y: (..., n, ...); x: (n,) or like y -> the other axes.
     """
+    made = by_numpy(np.trapezoid, y, x, dx, axis)
+    if made is not None:
+        return made
     (y,) = promote_dtypes("trapezoid", as_array("trapezoid", y), rule=INEXACT)
     ndim = typeof(y).ndim
     axis = canonical_axis("trapezoid", axis, ndim)
@@ -297,6 +303,9 @@ def cross(a, b, axisa=-1, axisb=-1, axisc=-1, axis=None):
     """
     if axis is not None:
         axisa = axisb = axisc = axis
+    made = by_numpy(_host_cross, a, b, axisa, axisb, axisc)
+    if made is not None:
+        return made
     a, b = promote_dtypes("cross", as_array("cross", a), as_array("cross", b))
     a = moveaxis(a, canonical_axis("cross", axisa, typeof(a).ndim), -1)
     b = moveaxis(b, canonical_axis("cross", axisb, typeof(b).ndim), -1)
@@ -309,6 +318,12 @@ def cross(a, b, axisa=-1, axisb=-1, axisc=-1, axis=None):
     a, b = promote_shapes("cross", _with_third(a), _with_third(b))
     made = _rolled(subtract(multiply(a, _rolled(b)), multiply(_rolled(a), b)))
     return moveaxis(made, -1, canonical_axis("cross", axisc, typeof(made).ndim))
+
+
+def _host_cross(a, b, axisa, axisb, axisc):
+    if a.shape[axisa] != 3 or b.shape[axisb] != 3:
+        raise ValueError  # NumPy has given vectors of two elements up
+    return np.cross(a, b, axisa, axisb, axisc)
 
 
 def _component(x, k: int):

@@ -12,7 +12,7 @@ import numpy as np
 from functorch_lite import lax
 from functorch_lite.array import Array, of_value
 from functorch_lite.numpy.diagonals import diagonal
-from functorch_lite.numpy.dispatch import REFUSED, quietly
+from functorch_lite.numpy.dispatch import REFUSED, by_numpy, quietly
 from functorch_lite.numpy.promote import as_array, canonical_axis, promote_dtypes, user_dtype
 from functorch_lite.numpy.reductions import sum as _sum
 from functorch_lite.numpy.selecting import no_out
@@ -194,6 +194,9 @@ def inner(a, b, *, precision=None, preferred_element_type=None):
 def outer(a, b, out=None):
     """All products of an element of `a` with one of `b`, both in row-major order: (a.size, b.size)."""
     no_out("outer", out)
+    made = by_numpy(np.outer, a, b)
+    if made is not None:
+        return made
     a, b = promote_dtypes("outer", *[_flat(as_array("outer", x)) for x in (a, b)])
     shape = typeof(a).shape + typeof(b).shape
     return multiply(lax.broadcast_in_dim(a, shape, (0,)), lax.broadcast_in_dim(b, shape, (1,)))
@@ -201,6 +204,9 @@ def outer(a, b, out=None):
 
 def kron(a, b):
     """The Kronecker product: every element of `a` times the whole of `b`; axes are aligned at the end."""
+    made = by_numpy(np.kron, a, b)
+    if made is not None:
+        return made
     a, b = promote_dtypes("kron", as_array("kron", a), as_array("kron", b))
     ndim = max(typeof(a).ndim, typeof(b).ndim)
     n, m = [(1,) * (ndim - typeof(x).ndim) + typeof(x).shape for x in (a, b)]

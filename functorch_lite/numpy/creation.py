@@ -194,9 +194,10 @@ def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis
 def _linspace(start, stop, num, endpoint, dtype, axis, retstep):
     gaps = num - 1 if endpoint else num
     whole = dtype is not None and dtypes.is_integer(dtype)
-    if whole and type(start) in PYTHON and type(stop) in PYTHON:  # no rounding of an exact integer to the one below
-        made = asarray(np.linspace(start, stop, num, endpoint), dtype)
-        return made, asarray((stop - start) / gaps if gaps else math.nan)
+    # While tracing, only integers are computed by NumPy: in float32 an exact one may be rounded to the one below.
+    if type(start) in PYTHON and type(stop) in PYTHON and (whole or not tracing):
+        step = asarray((stop - start) / gaps if gaps else math.nan) if retstep else None
+        return _host_linspace(start, stop, num, endpoint, dtype), step
     start, stop, t = _ends("linspace", start, stop, dtype)
     axis = canonical_axis("linspace", axis, t.ndim + 1)
     shape = (*t.shape[:axis], num, *t.shape[axis:])
@@ -212,6 +213,17 @@ def _linspace(start, stop, num, endpoint, dtype, axis, retstep):
         return made, None
     start, stop = filled(start, stop)
     return made, lax.div(lax.sub(stop, start), float(gaps)) if gaps else lax.full(t.shape, math.nan, t.dtype)
+
+
+def _host_linspace(start, stop, num, endpoint, dtype):
+    """In float64, rounded once."""
+    made = np.linspace(start, stop, num, endpoint)
+    if dtype is None:
+        dtype = config.default_complex if made.dtype.kind == "c" else config.default_float
+    if dtypes.is_integer(dtype):
+        made = np.floor(made)
+    plain = dtypes.is_complex(dtype) or (dtypes.is_float(dtype) and made.dtype.kind == "f")
+    return of_value(made.astype(dtype)) if plain else asarray(made, dtype)
 
 
 def _ends(name, start, stop, dtype):

@@ -11,6 +11,7 @@ from functorch_lite.array import Array, of_value
 from functorch_lite.config import config
 from functorch_lite.numpy import reductions
 from functorch_lite.numpy.creation import arange, or_float
+from functorch_lite.numpy.dispatch import by_numpy
 from functorch_lite.numpy.promote import as_array, asarray, canonical_axis, canonical_shape, placed
 from functorch_lite.numpy.selecting import no_out
 from functorch_lite.trace import at, tracing, typeof
@@ -82,6 +83,9 @@ def diagonal(a, offset=0, axis1=0, axis2=1):
 
     a: (..., n, m) in any order of axes -> (..., length of the diagonal). Raises ValueError for fewer than two axes.
     """
+    made = by_numpy(np.diagonal, a, offset, axis1, axis2)
+    if made is not None:
+        return made
     a = as_array("diagonal", a)
     ndim = typeof(a).ndim
     if ndim < 2:
@@ -115,6 +119,9 @@ def _diagonal_at(n: int, m: int, k: int) -> tuple[int, int]:
 
 def diag(v, k=0):
     """Of a vector, the square matrix that has it on the k-th diagonal; of a matrix, that diagonal."""
+    made = by_numpy(np.diag, v, k)
+    if made is not None:
+        return made
     v = as_array("diag", v)
     k, t = operator.index(k), typeof(v)
     if t.ndim == 2:

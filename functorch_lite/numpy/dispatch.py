@@ -53,6 +53,42 @@ def _named(op, name, doc):
     return op
 
 
+# ---- whole functions on the host ----
+
+_STATIC = frozenset((int, float, bool, str, type(None)))
+
+
+def by_numpy(kernel: Callable, *args: Any):
+    """A function that NumPy has under the same name and with equal meaning, on Arrays of float32 or of float64.
+
+    None where something else came, NumPy refuses, or its result has another dtype: the caller goes on by operations.
+    """
+    if tracing:
+        return None
+    dtype, values = None, []
+    for x in args:
+        if type(x) is Array:
+            value = x._value
+            if dtype is None:
+                dtype = value.dtype
+            elif value.dtype is not dtype:
+                return None
+            values.append(value)
+        elif type(x) in _STATIC:
+            values.append(x)
+        else:
+            return None
+    if dtype is None or dtype.char not in "fd":
+        return None
+    try:
+        result = quietly(kernel, *values)
+    except (*REFUSED, IndexError):
+        return None
+    if isinstance(result, (np.ndarray, np.generic)) and (result.dtype is dtype or result.dtype is BOOL):
+        return of_value(result)
+    return of_value(np.bool_(result)) if type(result) is bool else None
+
+
 # ---- mixed operands on the host ----
 
 _HOST = frozenset((Array, WeakArray))

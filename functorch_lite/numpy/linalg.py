@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 import operator
 
+import numpy as np
+
 from functorch_lite import dtypes, lax
 from functorch_lite.numpy import contract, diagonals, reductions
 from functorch_lite.numpy.arithmetic import power
 from functorch_lite.numpy.calculus import cross as _cross
 from functorch_lite.numpy.contract import einsum, matmul, tensordot, vecdot
+from functorch_lite.numpy.dispatch import by_numpy
 from functorch_lite.numpy.promote import INEXACT, as_array, canonical_axis, promote_dtypes
 from functorch_lite.numpy.shape import matrix_transpose
 from functorch_lite.numpy.ufuncs import absolute
@@ -76,6 +79,9 @@ def norm(x, ord=None, axis=None, keepdims=False):
     x: any -> the other axes, as real floats. ord: of vectors any number (2 by default, inf, 0 counts what is not 0);
     of matrices "fro" (default), 1, -1, inf or -inf. The 2-norm has the gradient 0 at 0. Raises ValueError for others.
     """
+    made = by_numpy(np.linalg.norm, x, ord, axis, keepdims) if ord is None or ord == 2 else None
+    if made is not None and (ord is None or axis is not None):
+        return made
     x = _float_operand("norm", x)
     ndim = typeof(x).ndim
     if axis is None:

@@ -9,7 +9,7 @@ import numpy as np
 from functorch_lite import dtypes, lax
 from functorch_lite.array import Array, of_value
 from functorch_lite.numpy.arithmetic import floor_divide, real_only, remainder
-from functorch_lite.numpy.dispatch import BOOL, NUMBERS, REFUSED, filled, quietly
+from functorch_lite.numpy.dispatch import BOOL, NUMBERS, REFUSED, by_numpy, filled, quietly
 from functorch_lite.numpy.promote import AS_IS, INEXACT, NUMBER, as_array, dtype_of, promote, promote_dtypes
 from functorch_lite.numpy.selecting import where
 from functorch_lite.numpy.ufuncs import (
@@ -39,6 +39,9 @@ def round(a, decimals: int = 0):
 
     a: any -> the same shape and dtype. Raises TypeError for booleans with decimals.
     """
+    made = by_numpy(np.round, a, decimals)
+    if made is not None:
+        return made
     a = as_array("round", a)
     kind = _kind(a)
     if kind in "biu":
@@ -102,6 +105,9 @@ def nan_to_num(x, copy: bool = True, nan=0.0, posinf=None, neginf=None):
 
     x: any -> the same shape and dtype; integers are returned as they are. `copy` changes nothing: arrays are immutable.
     """
+    made = by_numpy(np.nan_to_num, x, True, nan, posinf, neginf)
+    if made is not None:
+        return made
     x = as_array("nan_to_num", x)
     kind = _kind(x)
     if kind == "c":
@@ -122,6 +128,9 @@ def nan_to_num(x, copy: bool = True, nan=0.0, posinf=None, neginf=None):
 
 def isclose(a, b, rtol=1e-05, atol=1e-08, equal_nan: bool = False):
     """Whether |a - b| <= atol + rtol * |b|, elementwise; equal infinities are close, and NaN if `equal_nan`."""
+    made = by_numpy(np.isclose, a, b, rtol, atol, equal_nan)
+    if made is not None:
+        return made
     a, b = promote("isclose", INEXACT, a, b)
     a, b = filled(a, b)
     near = less_equal(lax.abs(lax.sub(a, b)), add(multiply(rtol, lax.abs(b)), atol))
@@ -132,7 +141,8 @@ def isclose(a, b, rtol=1e-05, atol=1e-08, equal_nan: bool = False):
 
 def allclose(a, b, rtol=1e-05, atol=1e-08, equal_nan: bool = False):
     """Whether all elements are close: see `isclose`."""
-    return _all(isclose(a, b, rtol, atol, equal_nan))
+    made = by_numpy(np.allclose, a, b, rtol, atol, equal_nan)
+    return _all(isclose(a, b, rtol, atol, equal_nan)) if made is None else made
 
 
 def _all(x):
@@ -141,6 +151,9 @@ def _all(x):
 
 def array_equal(a1, a2, equal_nan: bool = False):
     """Whether two arrays have one shape and equal elements; NaN equals NaN if `equal_nan`."""
+    made = by_numpy(np.array_equal, a1, a2, equal_nan)
+    if made is not None:
+        return made
     a1, a2 = as_array("array_equal", a1), as_array("array_equal", a2)
     if typeof(a1).shape != typeof(a2).shape:
         return lax.full((), False, BOOL)

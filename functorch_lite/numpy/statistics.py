@@ -11,6 +11,7 @@ from functorch_lite import dtypes, lax
 from functorch_lite.config import config
 from functorch_lite.numpy.contract import matmul
 from functorch_lite.numpy.diagonals import diagonal
+from functorch_lite.numpy.dispatch import by_numpy
 from functorch_lite.numpy.placing import take_along_axis
 from functorch_lite.numpy.promote import (
     INEXACT,
@@ -167,7 +168,16 @@ def percentile(a, q, axis=None, out=None, overwrite_input=False, method="linear"
 def median(a, axis=None, out=None, overwrite_input=False, keepdims=False):
     """The middle element over axes, or the mean of both in the middle: see `quantile`."""
     no_out("median", out)
+    made = by_numpy(_host_median, a, axis, keepdims)
+    if made is not None:
+        return made
     return _quantile("median", a, 0.5, axis, "linear", keepdims)
+
+
+def _host_median(a, axis, keepdims):
+    if not a.size:
+        raise ValueError  # NumPy warns
+    return np.median(a, axis, keepdims=keepdims)
 
 
 def nanquantile(a, q, axis=None, out=None, overwrite_input=False, method="linear", keepdims=False):
