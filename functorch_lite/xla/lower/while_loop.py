@@ -14,10 +14,10 @@ def _while(low, xs, in_types, out_types, **params):
     if loop.lead:
         return low.body(record.plain(loop), list(xs))
     fixed, types = xs[: loop.consts], loop.carried
-    made = low.op("while", types, xs[loop.consts :], regions=2)
-    low.block(made.regions[0], types, lambda *carried: low.body(loop.cond, [*fixed, *carried]))
-    low.block(made.regions[1], types, lambda *carried: low.body(loop.body, [*fixed, *carried]))
-    return list(made.results)
+    effects = bool(loop.cond.effects or loop.body.effects)
+    test = lambda *carried: low.body(loop.cond, [*fixed, *carried])
+    turn = lambda *carried: low.body(loop.body, [*fixed, *carried])
+    return low.loop(types, xs[loop.consts :], test, turn, effects)
 
 
 @lowering(record.record_p)
