@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from functorch_lite.control.loops import Place, cheaply, resaved, rewired
-from functorch_lite.control.rows import I32, any_of, chosen, first_of, like_row, mapped, one_by_one
-from functorch_lite.ir import Eqn, Graph, Primitive, array_type, compact, intern
-from functorch_lite.prims.elementwise import convert, eq
+from functorch_lite.control.rows import I32, all_of, any_of, chosen, first_of, like_row, mapped, one_by_one
+from functorch_lite.ir import Eqn, Graph, Primitive, array_type, compact, intern, nested
+from functorch_lite.prims.elementwise import convert, eq, select
 from functorch_lite.prims.linear import is_linear
 from functorch_lite.prims.pointwise import BOOL
-from functorch_lite.prims.shape import full_p, zeros_like
+from functorch_lite.prims.shape import broadcast, full_p, reshape, zeros_like
 from functorch_lite.prims.slicing import pad_p
+from functorch_lite.prims.slicing import slice as slice_
 from functorch_lite.trace import bind, inline
 from functorch_lite.transforms import jvp as jvp_pass
 from functorch_lite.transforms import partition as partition_pass
@@ -176,22 +177,55 @@ def _vmap(size, xs, batched, *, branches, axis_name=None):
 
 def _vmap_rows(size, xs, batched, branches, axis_name):
     """Every row chooses for itself. A branch is computed if any row takes it, and acts for the rows that do."""
-    index, operands = xs[0], xs[1:]
     out = (True,) * len(branches[0].outs)
     if size == 0:
         return [zeros_like(t.with_shape((0, *t.shape))) for t in branches[0].out_types], out
     if _effects(branches):
         return one_by_one(cond_p, size, xs, (True, *batched), branches=branches), out
-    plain = all(map(_pointwise, branches)) or any(axis_name and vmap_pass.mentions(b, axis_name) for b in branches)
+    if all(map(_pointwise, branches)) or any(axis_name and vmap_pass.mentions(b, axis_name) for b in branches):
+        return _all_of_them(xs[0], xs[1:], [mapped(b, size, batched, out, axis_name) for b in branches]), out
+    if any(map(_branches, branches)):
+        return _one_after_the_other(xs[0], xs[1:], batched, branches, size), out
+    return _one_or_some(size, xs, batched, branches), out
+
+
+def _all_of_them(index, operands, branches) -> list:
+    """Every branch for all rows."""
+    made: list = []
+    for i, branch in enumerate(branches):
+        ys = inline(simplify(branch), operands)
+        made = [chosen(eq(index, i), y, z) for y, z in zip(ys, made, strict=True)] if i else ys
+    return made
+
+
+def _one_or_some(size, xs, batched, branches) -> list:
+    """One branch as it is if all rows take it. Their code is there twice, so it must not choose in turn."""
+    out = (True,) * len(branches[0].outs)
+
+    def mixed(index, *operands):
+        return _one_after_the_other(index, operands, batched, branches, size)
+
+    graphs = [mapped(b, size, batched, out) for b in branches]
+    index, types = xs[0], [array_type((size,), I32), *graphs[0].in_types]
+    graphs = [rewired(g, [types[0], *range(len(g.ins))], range(len(g.outs))) for g in graphs]
+    first = reshape(slice_(index, (0,), (1,)), ())
+    same = all_of(eq(index, broadcast(first, (size,))))
+    return switch(select(same, first, len(branches)), [*graphs, rebuild(mixed, types, "vmap")], xs)
+
+
+def _one_after_the_other(index, operands, batched, branches, size) -> list:
+    """The branches that any row takes, each for its rows."""
     made: list = []
     for i, branch in enumerate(branches):
         rows = eq(index, i)
-        if plain:
-            ys = inline(simplify(mapped(branch, size, batched, out, axis_name)), operands)
-            made = [chosen(rows, y, z) for y, z in zip(ys, made, strict=True)] if i else ys
-        else:
-            made = switch(convert(any_of(rows), I32), _guarded(branch, size, batched, i > 0), [rows, *operands, *made])
-    return made, out
+        given = [rows, *operands, *made]
+        made = switch(convert(any_of(rows), I32), _guarded(branch, size, batched, i > 0), given)
+    return made
+
+
+def _branches(graph: Graph) -> bool:
+    """Whether a graph chooses between branches at any depth."""
+    return any(eqn.prim is cond_p for g in (graph, *nested(graph)) for eqn in g.eqns)
 
 
 def _pointwise(branch: Graph) -> bool:

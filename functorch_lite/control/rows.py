@@ -10,7 +10,7 @@ from functorch_lite.control.scan import Loop, scan
 from functorch_lite.ir import Graph, Primitive
 from functorch_lite.prims.elementwise import convert, select, stop_gradient
 from functorch_lite.prims.index import dynamic_slice
-from functorch_lite.prims.reduce import argmax, reduce_or
+from functorch_lite.prims.reduce import argmax, reduce_and, reduce_or
 from functorch_lite.prims.shape import batch, broadcast
 from functorch_lite.trace import bind, inline, trace, typeof
 from functorch_lite.transforms.common import rebuild, rewrite
@@ -28,6 +28,11 @@ def chosen(rows, x, y):
 def any_of(rows):
     """Whether any row holds."""
     return reduce_or(rows, range(typeof(rows).ndim))
+
+
+def all_of(rows):
+    """Whether every row holds."""
+    return reduce_and(rows, range(typeof(rows).ndim))
 
 
 def first_of(rows):
