@@ -16,7 +16,7 @@ import numpy as np
 from functorch_lite import dtypes, lax
 from functorch_lite.array import Array, of_value
 from functorch_lite.config import config
-from functorch_lite.numpy.dispatch import BOOL, REFUSED, quietly, truth
+from functorch_lite.numpy.dispatch import BOOL, NUMBERS, REFUSED, quietly, truth
 from functorch_lite.numpy.promote import (
     INEXACT,
     as_array,
@@ -30,6 +30,8 @@ from functorch_lite.numpy.promote import (
 )
 from functorch_lite.numpy.selecting import no_out
 from functorch_lite.numpy.ufuncs import add, divide, maximum, minimum, multiply, sqrt, subtract
+from functorch_lite.prims.reduce import reduce_prod
+from functorch_lite.prims.shape import broadcast, reduce_sum, reshape
 from functorch_lite.trace import Tracer, at, tracing, typeof
 
 # fmt: off
@@ -51,12 +53,12 @@ def _kind(x) -> str:
 
 def keep(result, shape: tuple[int, ...], axes: tuple[int, ...]):
     """A reduced array with the reduced axes put back, of size 1."""
-    return lax.reshape(result, tuple([1 if i in axes else n for i, n in enumerate(shape)]))
+    return reshape(result, tuple([1 if i in axes else n for i, n in enumerate(shape)]))
 
 
 def spread(result, shape: tuple[int, ...], axes: tuple[int, ...]):
     """A reduced array repeated along the reduced axes."""
-    return lax.broadcast_in_dim(result, shape, tuple([i for i in range(len(shape)) if i not in axes]))
+    return broadcast(result, shape, tuple([i for i in range(len(shape)) if i not in axes]))
 
 
 def masked(name: str, x, where, value):
@@ -107,8 +109,10 @@ def _folding(name: str, lower: Callable, kernel: Any, combine: Callable, start: 
                     return of_value(quietly(kernel.reduce, value, axis, given, None, keepdims))
                 except REFUSED:
                     pass
-        elif type(a) is Tracer and not keepdims and dtype is out is initial is where is None and a.dtype.char in _EXACT:
-            return lower(a, canonical_axes(name, axis, a.type.ndim))
+        elif type(a) is Tracer and dtype is out is initial is where is None and a.type.dtype.char in _EXACT:
+            axes = canonical_axes(name, axis, a.type.ndim)
+            result = lower(a, axes)
+            return keep(result, a.type.shape, axes) if keepdims else result
         no_out(name, out)
         a = as_array(name, a)
         result_dtype = user_dtype(name, dtype)
@@ -134,9 +138,9 @@ _FOLD = """
     default one become that, unless `promote_integers` is off or `dtype` says otherwise. where: a mask that broadcasts;
     initial: a value that counts as one more element. Raises AxisError for an axis that `a` does not have.
     """
-sum = _folding("sum", lax.reduce_sum, np.add, add, 0, f"The sum over axes; over all if `axis` is None.\n{_FOLD}")
+sum = _folding("sum", reduce_sum, np.add, add, 0, f"The sum over axes; over all if `axis` is None.\n{_FOLD}")
 prod = _folding(
-    "prod", lax.reduce_prod, np.multiply, multiply, 1, f"The product over axes; over all if `axis` is None.\n{_FOLD}")
+    "prod", reduce_prod, np.multiply, multiply, 1, f"The product over axes; over all if `axis` is None.\n{_FOLD}")
 
 
 # ---- max and min ----
@@ -319,9 +323,10 @@ def mean(a, axis=None, dtype=None, out=None, keepdims=False, *, where=None):
             except (*REFUSED, ZeroDivisionError):
                 pass
     no_out("mean", out)
-    if type(a) is Tracer and not keepdims and dtype is where is None and a.dtype.char in _EXACT:
+    if type(a) is Tracer and dtype is where is None and a.type.dtype.char in _EXACT:
         axes = canonical_axes("mean", axis, a.type.ndim)
-        return lax.div(lax.reduce_sum(a, axes), _count(a.type.shape, axes))
+        result = lax.div(reduce_sum(a, axes), _count(a.type.shape, axes))
+        return keep(result, a.type.shape, axes) if keepdims else result
     x, result_dtype, axes, count, where = _prepared("mean", a, axis, dtype, where)
     result = divide(lax.reduce_sum(masked("mean", x, where, 0), axes), count)
     result = keep(result, typeof(x).shape, axes) if keepdims else result
@@ -348,6 +353,8 @@ def var(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False, *, where=Non
         if ddof:
             raise ValueError(f"var: ddof and correction are the same thing, got both at {at()}; give one of them")
         ddof = correction
+    if type(a) is Tracer and dtype is where is mean is None and a.type.dtype.char in "fd" and type(ddof) in NUMBERS:
+        return _traced_var(a, canonical_axes("var", axis, a.type.ndim), ddof, keepdims)
     x, result_dtype, axes, count, where = _prepared("var", a, axis, dtype, where)
     shape = typeof(x).shape
     if mean is None:
@@ -360,6 +367,14 @@ def var(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False, *, where=Non
     result = divide(total, subtract(count, ddof) if where is not None else count - ddof)
     result = keep(result, shape, axes) if keepdims else result
     return convert("var", result, dtypes.real_of(result_dtype))
+
+
+def _traced_var(x, axes, ddof, keepdims):
+    shape = x.type.shape
+    n = _count(shape, axes)
+    d = lax.sub(x, spread(lax.div(reduce_sum(x, axes), n), shape, axes))
+    result = lax.div(reduce_sum(lax.square(d), axes), n - ddof)
+    return keep(result, shape, axes) if keepdims else result
 
 
 def _host_var(value, axis, ddof, keepdims):
