@@ -30,6 +30,7 @@ from functorch_lite.api.remat import checkpoint, checkpoint_name, checkpoint_pol
 from functorch_lite.api.reverse import grad, linear_transpose, value_and_grad, vjp
 from functorch_lite.api.vmap import vmap
 from functorch_lite.array import Array
+from functorch_lite.checks import checked, error_if
 from functorch_lite.config import config, disable_jit
 from functorch_lite.dtypes import float0
 from functorch_lite.errors import ConcretizationError, LeakedTracerError

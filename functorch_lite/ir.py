@@ -180,7 +180,7 @@ class Primitive:
     names_axis  params -> the named axes it reads, for collectives
     """
 
-    __slots__ = ("__weakref__", "dce", "depends", "effects", "host", "infer", "jvp", "literals", "many", "name",
+    __slots__ = ("__weakref__", "dce", "depends", "effects", "faults", "host", "infer", "jvp", "literals", "many", "name",
                  "names_axis", "params", "partition", "rewire", "scalars", "simplify", "tells", "transpose", "vmap", "weak")  # fmt: skip
 
     def __init__(self, name, *, infer, jvp, vmap, params=(), transpose=None, partition=None, dce=None, depends=None,
@@ -192,6 +192,7 @@ class Primitive:
         self.many, self.literals, self.scalars, self.weak = many, literals, scalars, weak
         self.effects, self.names_axis = effects, names_axis
         self.host: Callable | None = None  # set by the host executor
+        self.faults: dict[str, Callable] | None = None  # set by `prims.faults`
         if many and not callable(jvp):
             raise TypeError(f"primitive `{name}`: with many results jvp is one function")
         if name in PRIMITIVES:
