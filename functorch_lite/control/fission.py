@@ -64,7 +64,7 @@ def _movable(graph: Graph, eqn, still, rows, length) -> bool:
 
 
 def _late(graph: Graph, carry: int, still, rows, length) -> dict[int, int]:
-    """Results that are products of a constant and a value that may be stored instead: place -> index of the equation."""
+    """Results that are products of a constant and of what may be stored instead: place -> index of the equation."""
     origin = {eqn.outs[0]: k for k, eqn in enumerate(graph.eqns) if eqn.prim is dot_p}
     used = {a for eqn in graph.eqns for a in eqn.ins} | set(graph.outs[:carry])
     stored, found = set(graph.outs[carry:]), {}

@@ -14,7 +14,7 @@ from functorch_lite.prims import elementwise as e
 from functorch_lite.prims import select as s
 from functorch_lite.prims.shape import broadcast_p, full_p, iota_p, reshape_p, transpose_p
 from functorch_lite.trace import inline
-from functorch_lite.transforms.common import rebuild, via
+from functorch_lite.transforms.common import pick, rebuild, via
 from functorch_lite.transforms.partition import Partition
 from functorch_lite.transforms.simplify import dce
 
@@ -133,15 +133,18 @@ def _cheap_leaves(origin, value: int, saved: set[int], free: set[int]) -> set[in
     return leaves
 
 
-def resaved(part: Partition, choose: Callable, free: Sequence[bool], transform: str) -> Partition:
+def resaved(
+    part: Partition, choose: Callable, free: Sequence[bool], transform: str, free_outs: Sequence[bool] | None = None
+) -> Partition:
     """The same split with other residuals: the second half computes the old ones from what `choose` saves.
 
-    free: which known inputs cost nothing to hand over, beside the known results.
+    free, free_outs: which known inputs and which known results (by default all) cost nothing to hand over.
     """
     first, second = part.first, part.second
     known_outs = first.outs[: sum(part.known)]
     wanted = [first.outs[r] if r >= 0 else ~r for r in part.residuals]
-    costless = {i for i, f in zip(first.ins, free, strict=True) if f} | set(known_outs)
+    costless = {i for i, f in zip(first.ins, free, strict=True) if f}
+    costless.update(known_outs if free_outs is None else pick(known_outs, free_outs))
     saved, passed = split_at(first, wanted, choose(first, wanted, costless))
     if not passed:
         return part

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from functorch_lite.control.call import call_p
 from functorch_lite.control.fission import Fission, early_rows, fission, with_late
 from functorch_lite.control.loops import REPEATED, cheaply, everything, resaved, rewired
+from functorch_lite.control.remat import opened
 from functorch_lite.ir import ArrayType, Eqn, Graph, Lit, Primitive, compact, eqn_effects, intern
 from functorch_lite.prims.linear import is_linear
 from functorch_lite.prims.shape import batch, transpose, zeros_like
@@ -21,7 +23,7 @@ from functorch_lite.transforms import vmap as vmap_pass
 from functorch_lite.transforms.common import pick, rebuild, rewrite, spread, via
 from functorch_lite.transforms.depends import depends, grown, needed, through, union
 from functorch_lite.transforms.partition import Partition, partition
-from functorch_lite.transforms.simplify import dce, simplify
+from functorch_lite.transforms.simplify import dce, indexed, simplify
 
 
 class Loop(NamedTuple):
@@ -87,10 +89,25 @@ class Normal(NamedTuple):
     outs: tuple[tuple[str, int], ...]  # per result where it comes from: "carry", "ys", "operand", "row", "once"
 
 
+_MOST = 2000  # equations that a body may have with those of the functions it calls in place of the calls
+
+
+@rewrite
+def opened_size(graph: Graph) -> int:
+    """How many equations the graph has with those of the functions it calls in place of the calls."""
+    inner = [opened_size(dict(eqn.params)["graph"]) for eqn in graph.eqns if eqn.prim is call_p]
+    return len(graph.eqns) - len(inner) + sum(inner)
+
+
 @rewrite
 def normal(graph: Graph, consts: int, carry: int) -> Normal:
-    """Simplify a body, make carried values that never change constants, and take out what is the same in each turn."""
-    source, graph = graph.sources, simplify(graph)
+    """Simplify a body, make carried values that never change constants, and take out what is the same in each turn.
+
+    Functions that the body calls become part of it, so that the same is done inside of them.
+    """
+    lines, graph = graph.sources, indexed(graph)
+    graph = opened(graph) if opened_size(graph) <= _MOST else graph
+    graph = via(simplify(graph), graph)
     starts = range(consts, consts + carry)
     fixed = {i for i, o in zip(starts, graph.outs, strict=False) if i == o}
     still = {*range(consts), *fixed}  # what is the same in each turn
@@ -139,7 +156,7 @@ def normal(graph: Graph, consts: int, carry: int) -> Normal:
     outs = [place(o, k < carry, k) for k, o in enumerate(graph.outs)]
     results = [graph.outs[i - consts] for i in moving] + rows
     first = _part(graph, reads, sorted(before), crossing, graph.sources)
-    lines = [source[k] for k in graph.sources]
+    lines = [lines[k] if type(k) is int else k for k in graph.sources]
     body = _part(graph, [*shared, *handed, *moving, *xs], sorted(turn), results, lines)
     return Normal(first, tuple(reads), body, tuple(shared), len(handed), tuple(moving), tuple(xs), tuple(outs))
 
@@ -183,7 +200,7 @@ def _apart(loop: Loop, operands: Sequence) -> list:
 
 def _fission(loop: Loop) -> Fission | None:
     """A loop that is computed again by derivatives keeps all inside: outside it would be stored for all turns."""
-    return None if loop.remat else fission(loop.graph, loop.consts, loop.carry, loop.length)
+    return None if loop.remat or loop.graph.open else fission(loop.graph, loop.consts, loop.carry, loop.length)
 
 
 # ---- forward mode ----
@@ -293,7 +310,8 @@ def _split(graph: Graph, consts: int, carry: int, known: tuple[bool, ...], rest:
     ins = loop.parts(known)
     counts = [sum(p) for p in ins]
     free = [True] * counts[0] + [False] * counts[1] + [True] * counts[2]
-    part = resaved(part, everything if loop.remat else cheaply, free, "scan")
+    free_outs = [False] * sum(carried) + [True] * sum(part.known[carry:])
+    part = resaved(part, everything if loop.remat else cheaply, free, "scan", free_outs)
     return _loops(loop, part, known, counts, [len(p) - sum(p) for p in ins])
 
 

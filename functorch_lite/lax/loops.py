@@ -10,11 +10,22 @@ from functorch_lite.control.chunks import chunk_sizes, chunked
 from functorch_lite.control.scan import Loop
 from functorch_lite.control.scan import scan as run_loop
 from functorch_lite.errors import ConcretizationError
-from functorch_lite.ir import Graph
-from functorch_lite.lax.carry import Carry, check_body, name_of, operand, operands, path_of, results, run_of
+from functorch_lite.lax.carry import (
+    Carry,
+    check_body,
+    name_of,
+    operand,
+    operands,
+    path_of,
+    results,
+    run_of,
+    without_rules,
+)
 from functorch_lite.prims.shape import broadcast, reshape, rev
 from functorch_lite.prims.slicing import concatenate, slice
 from functorch_lite.trace import Traced, at, trace, typeof
+from functorch_lite.transforms.close import Mapping, closing
+from functorch_lite.transforms.common import via
 from functorch_lite.transforms.vmap import vmap as vmap_pass
 
 __all__ = ["associative_scan", "map", "scan"]
@@ -61,7 +72,7 @@ def scan(
     graph, captured = carry.settle(
         lambda: trace(flat, [*carry.types, *row_types], transform="scan", name=name_of(f)))
     n = len(carry.leaves)
-    loop = Loop(graph, len(captured), n, length, bool(reverse), unroll, False)
+    loop = Loop(without_rules(graph), len(captured), n, length, bool(reverse), unroll, False)
     with run_of(f):
         made = chunked(loop, [*captured, *carry.start(), *rows], sizes, graph.sources)
     return carry.structure.unflatten(made[:n]), trees[-1].unflatten(made[n:])
@@ -126,11 +137,30 @@ def _checkpoint(checkpoint: Any) -> str | int | None:
 def map(f: Callable, xs: Any, *, batch_size: int | None = None) -> Any:
     """`f` of each row of `xs`, one after the other; the results stacked.
 
-    xs: a tree of arrays of one length along axis 0. batch_size: so many rows at a time, as by `vmap`.
-    Raises ValueError where lengths disagree.
+    xs: a tree of arrays of one length along axis 0. batch_size: so many rows at a time, as by `vmap`; those that are
+    left over come last. Raises ValueError where lengths disagree.
     """
     check_body("map", f)
     rows, structure, length = _rows("map", xs, None)
+    types = [x.type.with_shape(x.type.shape[1:]) for x in rows]
+    with run_of(f):
+        if batch_size is None:
+            traced, out = _traced_row(f, structure, types, None)
+            return out.unflatten(_each(traced, rows, length))
+        size = _static("batch_size", "map", batch_size)
+        if size < 1:
+            raise ValueError(f"map: batch_size is {size}, at {at()}; give a positive int")
+        whole, rest = divmod(length, size)
+        blocks = [(0, whole, size), (whole * size, 1, rest)]
+        parts = []
+        for start, turns, n in [each for each in blocks if each[1] * each[2]] or blocks[:1]:
+            traced, out = _traced_row(f, structure, types, Mapping(n, None))
+            parts.append(_blocks(traced, [_cut(x, start, start + turns * n) for x in rows], turns, n))
+        return out.unflatten([concatenate(list(column), 0) for column in zip(*parts, strict=True)])
+
+
+def _traced_row(f: Callable, structure: Any, types: list, kind: Mapping | None) -> tuple[Traced, Any]:
+    """The graph of `f` of one row, and the tree of its result; `kind`: by what it will be mapped."""
     trees = []
 
     def flat(*tracers):
@@ -138,34 +168,24 @@ def map(f: Callable, xs: Any, *, batch_size: int | None = None) -> Any:
         trees.append(out)
         return made
 
-    traced = trace(flat, [x.type.with_shape(x.type.shape[1:]) for x in rows], transform="map", name=name_of(f))
-    with run_of(f):
-        made = _mapped(traced, rows, length, batch_size)
-    return trees[-1].unflatten(made)
+    prepare = kind and closing(kind, lambda frame: set(range(len(types))))
+    return trace(flat, types, transform="map", name=name_of(f), prepare=prepare), trees[-1]
 
 
-def _mapped(traced: Traced, rows: list, length: int, batch_size: int | None) -> list:
+def _blocks(traced: Traced, rows: list, turns: int, n: int) -> list:
+    """The rows in `turns` blocks of n, each of them mapped."""
     graph, captured = traced
-    if batch_size is None:
-        return _each(graph, captured, rows, length, graph.sources)
-    size = _static("batch_size", "map", batch_size)
-    if size < 1:
-        raise ValueError(f"map: batch_size is {size}, at {at()}; give a positive int")
-    whole, rest = divmod(length, size)
-    parts = []
-    for turns, n, start in ((whole, size, 0), (1, rest, whole * size)):
-        if turns * n == 0 and (start or length):
-            continue
-        blocks = [reshape(_cut(x, start, start + turns * n), (turns, n, *x.type.shape[1:])) for x in rows]
-        mapped, flags = vmap_pass(graph, n, (*[False] * len(captured), *[True] * len(rows)))
-        made = _each(mapped, captured, blocks, turns, graph.sources)
-        wide = [y if b else _spread(y, n) for y, b in zip(made, flags, strict=True)]
-        parts.append([reshape(y, (turns * n, *y.type.shape[2:])) for y in wide])
-    return [concatenate(list(column), 0) for column in zip(*parts, strict=True)]
+    blocks = [reshape(x, (turns, n, *x.type.shape[1:])) for x in rows]
+    mapped, flags = vmap_pass(graph, n, (*[False] * len(captured), *[True] * len(rows)))
+    made = _each(Traced(via(mapped, graph), captured), blocks, turns)
+    wide = [y if b else _spread(y, n) for y, b in zip(made, flags, strict=True)]
+    return [reshape(y, (turns * n, *y.type.shape[2:])) for y in wide]
 
 
-def _each(graph: Graph, captured: list, rows: list, length: int, sources) -> list:
-    return run_loop(Loop(graph, len(captured), 0, length, False, 1, False), [*captured, *rows], sources)
+def _each(traced: Traced, rows: list, length: int) -> list:
+    graph, captured = traced
+    loop = Loop(without_rules(graph), len(captured), 0, length, False, 1, False)
+    return run_loop(loop, [*captured, *rows], graph.sources)
 
 
 def _spread(y: Any, n: int) -> Any:
