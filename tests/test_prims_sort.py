@@ -18,6 +18,7 @@ from functorch_lite.prims.shape import reduce_sum
 from functorch_lite.transforms import reverse
 from functorch_lite.transforms.simplify import simplify
 from functorch_lite.transforms.vmap import vmap
+from functorch_lite.xla.lower import sort as lower_sort
 
 assert functorch_lite.host
 DTYPES = ["bool", "int2", "uint2", "int4", "uint4", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64",
@@ -51,8 +52,10 @@ def sample(name, rng, shape):
 
 
 @pytest.mark.parametrize("names", [DTYPES[:11], DTYPES[11:]], ids=["narrow", "wide"])
-def test_xla_and_host_agree_on_every_dtype(names):
+@pytest.mark.parametrize("packed", [False, True])
+def test_xla_and_host_agree_on_every_dtype(names, packed, monkeypatch):
     """One operand, several operands by one and two keys, both axes, and the largest elements, in one program."""
+    monkeypatch.setattr(lower_sort, "_LARGE", 0 if packed else 1 << 40)
     rng = np.random.default_rng(1)
     several = lambda x, y, v: [*p.sort([x], 1), *p.sort([x], 0), *p.sort([x, v], 1), *p.sort([x, y, v], 0, 2)]
     cases, places = [], np.arange(33, dtype=np.int32).reshape(3, 11)
@@ -68,7 +71,8 @@ def test_xla_and_host_agree_on_every_dtype(names):
         return [y for fun, xs in cases for y in fun(*[next(rest) for _ in xs])]
 
     graph = graph_of(all_of, flat)
-    for k, (want, got) in enumerate(zip(host(graph, flat), xla.run_values(graph, flat), strict=True)):
+    compiled = xla.run_values(graph, flat, f"packed_{packed}")
+    for k, (want, got) in enumerate(zip(host(graph, flat), compiled, strict=True)):
         assert want.dtype == got.dtype
         as_wide = lambda v: v if v.dtype.kind == "c" else v.astype(np.float64)
         np.testing.assert_array_equal(as_wide(got), as_wide(want), err_msg=f"result {k}")

@@ -49,7 +49,7 @@ def _inside(low, indices, type_, high):
 
 
 @lowering(p.gather_p)
-def _gather(low, xs, in_types, out_types, *, dims, slice_sizes, mode, fill, unique, ordered):
+def gather(low, xs, in_types, out_types, *, dims, slice_sizes, mode, fill, unique, ordered):
     x_type, out = in_types[0], out_types[0]
     indices, i_type = wide(low, xs[1], in_types[1])
     window, dropped, index_map, batching, index_batching = dims

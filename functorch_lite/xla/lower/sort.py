@@ -9,10 +9,13 @@ from jaxlib.mlir.dialects import stablehlo as hlo
 from functorch_lite import dtypes
 from functorch_lite.ir import array_type
 from functorch_lite.prims import sort as p
+from functorch_lite.xla.lower.index import gather
 from functorch_lite.xla.module import lowering
 
 _FLAG = array_type((), np.dtype(bool))
 _KIND = {"b": "UNSIGNED", "u": "UNSIGNED", "i": "SIGNED", "f": "FLOAT", "c": "FLOAT"}
+_PACKED = frozenset("bool int8 int16 int32 uint8 uint16 uint32 float16 bfloat16 float32".split())
+_LARGE = 1 << 15  # elements: there packing saves 13 ms of 18, and costs 80 ms more to compile
 _BITS = {"float16": "int16", "bfloat16": "int16", "float32": "int32", "float64": "int64"}
 
 
@@ -52,23 +55,71 @@ class _Compare:
         return [(real, *[self.low.op(name, real.type, [v]) for v in (x, y)]) for name in ("real", "imag")]
 
 
-def _sorted_bits(low, x, type_, emit):
-    """Floats as integers of the same order, which XLA sorts several times faster; -0.0 so comes before 0.0."""
+# ---- as integers ----
+# XLA's CPU sorts one array by a plain `<` four times as fast as by any other comparison, or as several arrays.
+
+
+def _ascending(low, x, type_):
+    """Signed integers of the same width that are in the order of these floats, and their type; NaN is one number."""
     bits = np.dtype(_BITS[type_.dtype.name])
-    whole, width = type_.with_dtype(bits), bits.itemsize * 8
+    whole = type_.with_dtype(bits)
+    x = _replaced(low, x, type_, "NE", x, float("nan"))
+    return _flipped(low, low.op("bitcast_convert", whole, [x]), whole), whole
 
-    def flipped(v):
-        sign = low.op("shift_right_arithmetic", whole, [v, low.constant(width - 1, whole)])
-        mask = low.op("and", whole, [sign, low.constant(2 ** (width - 1) - 1, whole)])
-        return low.op("xor", whole, [v, mask])
 
-    compare = low.memo(("order", "NE", "FLOAT"), lambda: {
-        "comparison_direction": hlo.ComparisonDirectionAttr.get("NE"),
+def _replaced(low, x, type_, direction, y, value):
+    """`x`, but `value` where the comparison with `y` holds."""
+    compare = low.memo(("order", direction, "FLOAT"), lambda: {
+        "comparison_direction": hlo.ComparisonDirectionAttr.get(direction),
         "compare_type": hlo.ComparisonTypeAttr.get("FLOAT")})  # fmt: skip
-    is_nan = low.op("compare", type_.with_dtype(_FLAG.dtype), [x, x], compare)
-    x = low.op("select", type_, [is_nan, low.constant(float("nan"), type_), x])
-    (y,) = emit([flipped(low.op("bitcast_convert", whole, [x]))], [whole], _Compare(low, bits).less)
-    return [low.op("bitcast_convert", type_, [flipped(y)])]
+    where = low.op("compare", type_.with_dtype(_FLAG.dtype), [x, y], compare)
+    return low.op("select", type_, [where, low.constant(value, type_), x])
+
+
+def _flipped(low, x, type_):
+    """The bits below the sign reversed in negative numbers; twice, and they are as before."""
+    width = type_.dtype.itemsize * 8
+    sign = low.op("shift_right_arithmetic", type_, [x, low.constant(width - 1, type_)])
+    mask = low.op("and", type_, [sign, low.constant(2 ** (width - 1) - 1, type_)])
+    return low.op("xor", type_, [x, mask])
+
+
+def _sorted_floats(low, x, type_, emit):
+    """One array of floats; -0.0 so comes before 0.0."""
+    bits, whole = _ascending(low, x, type_)
+    (y,) = emit([bits], [whole], _Compare(low, whole.dtype).less)
+    return [low.op("bitcast_convert", type_, [_flipped(low, y, whole)])]
+
+
+def _sorted_packed(low, xs, types, dimension, emit):
+    """By one key of 32 bits or fewer: key and position packed into 64 bits are sorted, then the positions fetched."""
+    key, key_type = xs[0], types[0]
+    if key_type.dtype.name in _BITS:
+        key = _replaced(low, key, key_type, "EQ", low.constant(0.0, key_type), 0.0)  # -0.0 becomes 0.0
+        key, key_type = _ascending(low, key, key_type)
+    long = key_type.with_dtype(np.dtype(np.uint64))
+    if dtypes.kind(key_type.dtype) == "i":
+        half, start = key_type.with_dtype(np.dtype(np.int64)), 2 ** (key_type.dtype.itemsize * 8 - 1)
+        key, key_type = low.op("add", half, [low.op("convert", half, [key]), low.constant(start, half)]), half
+    key = low.op("shift_left", long, [low.op("convert", long, [key]), low.constant(32, long)])
+    attributes = low.memo(("iota", dimension), lambda: {"iota_dimension": low.d.i64[dimension]})
+    key = low.op("or", long, [key, low.op("iota", long, [], attributes)])
+    (packed,) = emit([key], [long], _Compare(low, long.dtype).less)
+    half = long.with_dtype(np.dtype(np.uint32))
+    positions = low.op("convert", half, [packed])
+    indices = half.with_shape((*half.shape, 1))
+    order = low.op("reshape", indices, [positions])
+    others = tuple([a for a in range(half.ndim) if a != dimension])
+    dims = ((), (dimension,), (dimension,), others, others)
+
+    def fetch(x, t):
+        made = getattr(x.owner, "operation", None)  # None: an argument of the program
+        if made is not None and made.name == "stablehlo.iota" and made.attributes["iota_dimension"].value == dimension:
+            return low.op("convert", t, [positions])  # an argsort
+        return gather(low, [x, order], [t, indices], [t], dims=dims, slice_sizes=(1,) * t.ndim, mode="promise",
+                      fill=None, unique=True, ordered=False)  # fmt: skip
+
+    return [fetch(x, t) for x, t in zip(xs, types, strict=True)]
 
 
 def _unpacked(dtype):
@@ -100,7 +151,9 @@ def _sort(low, xs, in_types, out_types, *, dimension, num_keys, stable):
         return [result]
 
     if len(xs) == 1 and in_types[0].dtype.name in _BITS:
-        return _sorted_bits(low, xs[0], in_types[0], emit)
+        return _sorted_floats(low, xs[0], in_types[0], emit)
+    if len(xs) > 1 and num_keys == 1 and in_types[0].dtype.name in _PACKED and in_types[0].size >= _LARGE:
+        return _sorted_packed(low, xs, in_types, dimension, emit)
     wide = [t.with_dtype(_unpacked(t.dtype)) for t in in_types]
     change = lambda vs, have, want: [
         v if a.dtype == b.dtype else low.op("convert", b, [v]) for v, a, b in zip(vs, have, want, strict=True)]
