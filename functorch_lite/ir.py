@@ -7,7 +7,9 @@ compilation, is a cached function of it. Types, literals and nested graphs are i
 from __future__ import annotations
 
 import functools
+import math
 import weakref
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -71,6 +73,7 @@ class ArrayType:
 
 
 _types, _literals, _graphs = _Interned(), _Interned(), _Interned()
+_recent_types: deque = deque(maxlen=4096)  # held, as a type that nobody holds is made anew each time
 
 
 def _array_type(shape, dtype, weak, vary, literal) -> ArrayType:
@@ -80,7 +83,8 @@ def _array_type(shape, dtype, weak, vary, literal) -> ArrayType:
         return known
     self = object.__new__(ArrayType)
     self.shape, self.dtype, self.weak, self.vary, self.literal = shape, dtype, weak, vary, literal
-    self.ndim, self.size = len(shape), int(np.prod(shape, dtype=object)) if shape else 1
+    self.ndim, self.size = len(shape), math.prod(shape)
+    _recent_types.append(self)
     return _types.put(key, self)
 
 
