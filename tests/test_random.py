@@ -1,7 +1,9 @@
 """Random numbers: the very bits of the reference, laws of keys, and the distributions."""
 
+import copy
 import itertools
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -292,6 +294,7 @@ def test_a_key_is_a_tree_node_with_one_leaf():
     np.testing.assert_array_equal(keys[0] == keys[1], [False] * 3)
     np.testing.assert_array_equal(keys[0] != keys[1], [True] * 3)
     assert bool(random.clone(key) == key) and random.key_impl(key) == "threefry2x32"
+    assert bool(pickle.loads(pickle.dumps(key)) == key) and bool(copy.deepcopy(key) == key)
     with pytest.raises(TypeError, match="no hash"):
         hash(key)
 

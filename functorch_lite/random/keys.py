@@ -83,6 +83,9 @@ class Key:
     def __hash__(self):
         raise TypeError(f"keys are compared by their words, so they have no hash, at {at()}")
 
+    def __reduce__(self):
+        return wrap, (self._words,)
+
     def reshape(self, *shape) -> Key:
         """The keys in another shape; one size may be -1."""
         sizes = shape[0] if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape

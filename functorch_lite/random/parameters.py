@@ -81,13 +81,12 @@ def sample(name: str, core: Callable, key: Any, shape: Any, dtype: np.dtype, *pa
     shape = sample_shape(name, shape, *parameters)
     if current_frame() is None:
         parameters = tuple([np.asarray(x).astype(dtype) if type(x) in SCALARS else x for x in parameters])
-    return run(_fit_and_draw, (words, *parameters), core, shape, dtype, *extra)
+    return run(_fit_and_draw, (words, *parameters), core, shape, dtype, extra)
 
 
 def _fit_and_draw(words, *rest):
-    n = next(i for i, x in enumerate(rest) if callable(x))
-    core, shape, dtype, *extra = rest[n:]
-    return core(words, shape, dtype, *[fitted(x, shape, dtype) for x in rest[:n]], *extra)
+    *parameters, core, shape, dtype, extra = rest
+    return core(words, shape, dtype, *[fitted(x, shape, dtype) for x in parameters], *extra)
 
 
 def run(core: Callable, operands: tuple, *static: Any) -> Any:
