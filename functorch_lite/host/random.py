@@ -92,8 +92,8 @@ def _chunk_graph():
     word = array_type((), p.U32)
 
     def body(k0, k1, high, low):
-        wide = [broadcast(x, (_CHUNK,)) for x in (k0, k1, high, low)]
-        return p.threefry2x32(*wide[:3], add(wide[3], iota(p.U32, (_CHUNK,), 0)))
+        k0, k1, high, low = [broadcast(x, (_CHUNK,)) for x in (k0, k1, high, low)]
+        return p.threefry2x32(k0, k1, high, add(low, iota(p.U32, (_CHUNK,), 0)))
 
     return trace(body, [word] * 4, transform="random bits").graph
 

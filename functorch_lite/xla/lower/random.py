@@ -76,7 +76,8 @@ def _stream(low, key, key_type, shape):
 
 @lowering(p.threefry2x32_p)
 def _threefry2x32(low, xs, in_types, out_types):
-    return list(cipher(low, xs[:2], out_types[0], *xs[2:], out_types[0], ()))
+    key0, key1, count0, count1 = xs
+    return list(cipher(low, (key0, key1), out_types[0], count0, count1, out_types[0], ()))
 
 
 @lowering(p.random_bits_p)
