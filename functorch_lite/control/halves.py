@@ -9,13 +9,15 @@ from functorch_lite.control import replay as r
 from functorch_lite.control.loops import rewired
 from functorch_lite.control.record import Record, record, record_p
 from functorch_lite.control.schedule import LEAST, default_slots
+from functorch_lite.control.silent import silenced
 from functorch_lite.control.turns import While
-from functorch_lite.ir import Eqn, Graph, compact, eqn_effects, intern, subgraphs
+from functorch_lite.ir import Eqn, Graph, compact
 from functorch_lite.prims.linear import is_linear
-from functorch_lite.trace import inline
+from functorch_lite.trace import at, inline
 from functorch_lite.transforms.common import pick, rebuild, rewrite
 from functorch_lite.transforms.depends import depends, grown, members, needed
 from functorch_lite.transforms.partition import Partition, partition
+from functorch_lite.transforms.simplify import dce
 
 
 class Halves(NamedTuple):
@@ -86,10 +88,10 @@ def _halves(body: Graph, loop: While, known: tuple[bool, ...]) -> Halves | None:
 def _split(loop: While, part: Partition, known: tuple[bool, ...]) -> Halves:
     first, n, m = part.first, sum(known[: loop.consts]), sum(known[loop.consts :])
     wanted = [first.outs[k] if k >= 0 else ~k for k in part.residuals]
-    before = silent(_with_outs(first, wanted))  # what of the first half a turn of the second needs
+    before = _again(first, wanted)  # what of the first half a turn of the second needs
     carry = _with_outs(first, first.outs[:m])
     stored = needed(depends(carry), n, m, [n + i in _used(before) for i in range(m)])
-    step = silent(_with_outs(first, pick(first.outs[:m], stored)))
+    step = _again(first, pick(first.outs[:m], stored))
     consts = [i for i in range(n) if i in _used(before) | _used(step)]
     ins = [*consts, *[n + i for i, s in enumerate(stored) if s]]
     step, before = [compact(g.types, ins, g.eqns, g.outs, g.sources) for g in (step, before)]
@@ -111,28 +113,14 @@ def _with_outs(graph: Graph, outs: Sequence[int]) -> Graph:
     return Graph(graph.types, graph.ins, graph.eqns, tuple(outs), graph.sources)
 
 
+def _again(graph: Graph, outs: Sequence[int]) -> Graph:
+    """What computes these values once more, without acting once more."""
+    quiet = silenced(_with_outs(graph, outs))
+    if quiet is None:
+        raise TypeError(f"reverse mode runs the body of `while_loop` once more, at {at()}, but cannot call a callback "
+                        "twice, whose result it needs; use `scan`, or `stop_gradient` of that result")  # fmt: skip
+    return dce(quiet)
+
+
 def _used(graph: Graph) -> set[int]:
     return {a for eqn in graph.eqns for a in eqn.ins} | set(graph.outs)
-
-
-@rewrite
-def silent(graph: Graph) -> Graph:
-    """What the results of a graph need, without its effects: for computing them once more.
-
-    Raises TypeError where a result needs what an effect returned.
-    """
-    live, kept = set(graph.outs), []
-    for k in range(len(graph.eqns) - 1, -1, -1):
-        eqn = graph.eqns[k]
-        if live.isdisjoint(eqn.outs):
-            continue
-        if eqn.prim.effects:
-            raise TypeError(f"reverse mode runs the body of `while_loop` once more, but cannot call `{eqn.prim.name}`, "
-                            "whose result it needs, twice; use `scan`, or `stop_gradient` of that result")  # fmt: skip
-        if eqn_effects(eqn):
-            graphs = [intern(silent(g)) for g in subgraphs(eqn.params)]
-            eqn = eqn.prim.rewire(eqn, graphs, [()] * len(graphs))
-        live.update(eqn.ins)
-        kept.append((eqn, k))
-    kept.reverse()
-    return compact(graph.types, graph.ins, [e for e, _ in kept], graph.outs, [graph.sources[k] for _, k in kept])

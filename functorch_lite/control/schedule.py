@@ -24,7 +24,7 @@ from functorch_lite.prims.elementwise import add, and_, convert, div, eq, le, ma
 I32 = np.dtype(np.int32)
 LEAST = 4  # places
 _SHARE = 0.8  # of the places are for the first run
-_MOST, _FEW, _BYTES = 1280, 16, 1 << 25
+_MOST, _FEW, _BYTES = 1280, 32, 1 << 20
 _CAP = 1000  # free places that are counted: the product of three such numbers still is an int32
 
 
@@ -34,7 +34,10 @@ def digits(slots: int) -> int:
 
 
 def default_slots(types: list[ArrayType]) -> int:
-    """How many turns to keep of states of these types: as many as take no more than 32 MB, but at least a few."""
+    """How many turns to keep of states of these types: as many as take no more than 1 MB, but at least a few.
+
+    A compiled program fills their memory with zeros first, which must not take longer than a loop of few turns.
+    """
     size = sum([t.size * t.dtype.itemsize for t in types])
     return max(_FEW, min(_MOST, _BYTES // max(size, 1)))
 

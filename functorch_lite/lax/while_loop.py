@@ -28,7 +28,7 @@ def while_loop(cond_fun: Callable, body_fun: Callable, init_val: Any, *, checkpo
     cond_fun: returns one boolean. init_val: a tree; body_fun must return the same tree with the same shapes. Its dtypes
     are promoted to what body_fun returns where nothing is lost by that. Both are traced, with types only.
     Reverse mode needs no bound on the number of turns. It keeps `checkpoints` states of the loop at a time and computes
-    the others once more; None: as many as take 32 MB, but at least 16 and at most 1280. Up to about checkpoints**2 / 6
+    the others once more; None: as many as take 1 MB, but at least 32 and at most 1280. Up to about checkpoints**2 / 6
     turns, each is computed twice more; up to checkpoints**3 / 60, three times.
     Under `vmap` every row stops for itself. Raises TypeError where the value changes its tree or types.
     """
