@@ -30,7 +30,7 @@ UNARY = {
     "erf_inv": (s.erf_inv, 128, 1, None),
     "real": (e.real, 0, 0, 0), "imag": (e.imag, 0, 0, 0), "conj": (e.conj, 0, 0, 0),
     "stop_gradient": (e.stop_gradient, 0, 0, 0),
-    "lgamma": (s.lgamma, 64, 1, None), "digamma": (lambda x: s.digamma(e.max_(x, e.neg(x))), 64, 1, None),
+    "lgamma": (s.lgamma, 64, 1, None), "digamma": (lambda x: s.digamma(e.select(e.lt(x, 0), e.neg(x), x)), 64, 1, None),
     **{f"integer_pow {n}": (lambda x, n=n: e.integer_pow(x, n), 0, 0, 16) for n in (0, 1, 2, 3, 7)},
     **{f"integer_pow {n}": (lambda x, n=n: e.integer_pow(x, n), 1, 1, 16) for n in (-1, -3)},
     **{f"reduce_precision {n} {m}": (lambda x, n=n, m=m: b.reduce_precision(x, n, m), 0, 0, None)

@@ -16,7 +16,7 @@ from elementwise_cases import (
     WIDE,
     admitted,
 )
-from laws import agree, graph_of, host, typed
+from laws import agree, compiled, graph_of, host, typed
 
 from functorch_lite import dtypes, ir
 from functorch_lite.prims import bits as b
@@ -98,10 +98,13 @@ def test_gamma_functions_of_two_arguments(name):
     n = rng.integers(0, 6, 200).astype(name)
     x = (rng.uniform(0.1, 30, 200)).astype(name)
     agree({"polygamma": (s.polygamma, 128), "zeta": (lambda n, x: s.zeta(e.add(n, 2), x), 128)}, n, x)
-    poles = np.array([0.0, -1, -2, np.inf]).astype(name)
-    orders = np.repeat(np.array([0.0, 1, 2, 1.5, -1]).astype(name), 4)
+    poles = np.array([0.0, -0.0, -1, -2, np.inf]).astype(name)
+    orders = np.repeat(np.array([0.0, 1, 2, 1.5, -1]).astype(name), 5)
     cases = {"polygamma": (s.polygamma, 4), "zeta": (lambda n, x: s.zeta(e.add(n, 1), x), 4)}
     agree({**cases, "zeta 1": (lambda n, x: s.zeta(e.add(e.mul(n, 0), 1), x), 4)}, orders, np.tile(poles, 5))
+    graph = graph_of(s.digamma, *typed(poles))
+    for run in (host, compiled):
+        np.testing.assert_array_equal(run(graph, [poles])[0], [-np.inf, np.inf, np.nan, np.nan, np.inf])
 
 
 # ---- integers ----

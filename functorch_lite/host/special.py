@@ -35,15 +35,11 @@ def of_scipy(prim: Primitive, choose: Callable) -> None:
         return widened(choose(importlib.import_module("scipy.special")), in_types[0], out_types[0])
 
 
-# Compiled code has no value at the poles of digamma, nor at infinity for zeta, and lgamma grows on both sides.
+# Compiled code has no value at infinity for zeta, and lgamma grows on both sides.
 
 
 def _lgamma(special):
     return lambda x: np.where(x == -np.inf, -x, special.gammaln(x))
-
-
-def _digamma(special):
-    return lambda x: np.where(x == 0, np.nan * x, special.digamma(x))
 
 
 def _zeta(special):
@@ -56,7 +52,7 @@ def _zeta(special):
 
 
 def _polygamma(special):
-    zeta, digamma = _zeta(special), _digamma(special)
+    zeta, digamma = _zeta(special), special.digamma
 
     def polygamma(n, x):
         sign = np.where(n % 2 == 0, x.dtype.type(-1), x.dtype.type(1))
@@ -70,6 +66,6 @@ of_scipy(p.erf_p, lambda special: special.erf)
 of_scipy(p.erfc_p, lambda special: special.erfc)
 of_scipy(p.erf_inv_p, lambda special: special.erfinv)
 of_scipy(p.lgamma_p, _lgamma)
-of_scipy(p.digamma_p, _digamma)
+of_scipy(p.digamma_p, lambda special: special.digamma)
 of_scipy(p.polygamma_p, _polygamma)
 of_scipy(p.zeta_p, _zeta)

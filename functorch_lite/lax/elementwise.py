@@ -132,7 +132,7 @@ _DOCUMENTATION = {
     erfc: "1 - erf(x) of floats, exact where that is small.",
     erf_inv: "The float whose error function is x.",
     lgamma: "The logarithm of |gamma(x)| of floats.",
-    digamma: "The derivative of lgamma, of floats; NaN at its poles.",
+    digamma: "The derivative of lgamma, of floats; at its poles NaN, but -inf at 0.0 and inf at -0.0.",
     polygamma: "The m-th derivative of digamma at x > 0: polygamma(m, x), with whole floats m. m has no derivative.",
     zeta: "Hurwitz's zeta function: the sum of (q + k) ** -x over k >= 0, for x > 1, q > 0. x has no derivative.",
     eq: "x == y, as booleans.",

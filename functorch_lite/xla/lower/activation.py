@@ -6,7 +6,7 @@ import math
 
 from functorch_lite.prims import activation as p
 from functorch_lite.prims.shape import kept
-from functorch_lite.xla.lower.elementwise import in_float32, is_narrow
+from functorch_lite.xla.lower.elementwise import widened
 from functorch_lite.xla.lower.shape import reduce
 from functorch_lite.xla.module import lowering
 
@@ -26,7 +26,7 @@ def _softplus(low, xs, in_types, out_types):
         rest = low.op("log_plus_one", type_, [low.op("exponential", type_, [rest])])
         return low.op("add", type_, [low.op("maximum", type_, [x, low.constant(0, type_)]), rest])
 
-    return in_float32(low, compute, xs, out_types[0]) if is_narrow(out_types[0]) else compute(xs, out_types[0])
+    return widened(low, compute, xs, out_types[0])
 
 
 @lowering(p.softmax_p)
@@ -38,4 +38,4 @@ def _softmax(low, xs, in_types, out_types, *, axes):
         y = low.op("exponential", type_, [low.op("subtract", type_, [ys[0], wide(top)])])
         return low.op("divide", type_, [y, wide(reduce(low, y, type_, small, axes, "add", 0))])
 
-    return in_float32(low, compute, xs, out_types[0]) if is_narrow(out_types[0]) else compute(xs, out_types[0])
+    return widened(low, compute, xs, out_types[0])

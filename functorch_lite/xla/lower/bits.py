@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functorch_lite import dtypes
 from functorch_lite.prims import bits as p
-from functorch_lite.xla.lower.elementwise import in_float32, simple
+from functorch_lite.xla.lower.elementwise import simple, widened
 from functorch_lite.xla.module import lowering
 
 simple(p.shift_left_p, "shift_left")
@@ -30,9 +30,7 @@ def _reduce_precision(low, xs, in_types, out_types, *, exponent_bits, mantissa_b
     attributes = low.memo(("reduce_precision", exponent_bits, mantissa_bits), lambda: {
         "exponent_bits": low.d.parsed[f"{exponent_bits} : i32"],
         "mantissa_bits": low.d.parsed[f"{mantissa_bits} : i32"]})  # fmt: skip
-    if in_types[0].dtype.itemsize == 1:
-        return in_float32(low, lambda ys, wide: low.op("reduce_precision", wide, ys, attributes), xs, out_types[0])
-    return low.op("reduce_precision", out_types[0], xs, attributes)
+    return widened(low, lambda ys, type_: low.op("reduce_precision", type_, ys, attributes), xs, out_types[0])
 
 
 @lowering(p.bitcast_p)

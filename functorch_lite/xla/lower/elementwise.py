@@ -11,13 +11,10 @@ from functorch_lite.xla.module import lowering
 FLOAT32 = dtypes.canonical("float32")
 
 
-def is_narrow(type_) -> bool:
-    """Whether the dtype is a float of 16 bits or fewer."""
-    return type_.dtype.itemsize < 4 and dtypes.is_float(type_.dtype)
-
-
-def in_float32(low, compute, xs, out_type):
-    """Compute narrow floats in float32 and round once: `compute(operands, type)`."""
+def widened(low, compute, xs, out_type):
+    """`compute(operands, type)`; floats of 16 bits or fewer are computed in float32 and rounded once."""
+    if out_type.dtype.itemsize >= 4 or not dtypes.is_float(out_type.dtype):
+        return compute(xs, out_type)
     wide = out_type.with_dtype(FLOAT32)
     return low.op("convert", out_type, [compute([low.op("convert", wide, [x]) for x in xs], wide)])
 
@@ -28,9 +25,8 @@ def simple(prim: Primitive, name: str, narrow: bool = True) -> None:
     """
     @lowering(prim)
     def rule(low, xs, in_types, out_types):
-        if not narrow and is_narrow(out_types[0]):
-            return in_float32(low, lambda ys, wide: low.op(name, wide, ys), xs, out_types[0])
-        return low.op(name, out_types[0], xs)
+        compute = lambda ys, type_: low.op(name, type_, ys)
+        return compute(xs, out_types[0]) if narrow else widened(low, compute, xs, out_types[0])
 
 
 for _prim, _name in [
@@ -122,7 +118,7 @@ def _integer_pow(low, xs, in_types, out_types, *, y):
         one, times = lambda: low.constant(1, type_), lambda a, b: low.op("multiply", type_, [a, b])
         return p.repeated(xs[0], y, times, one, lambda a: low.op("divide", type_, [one(), a]))
 
-    return in_float32(low, power, xs, out_types[0]) if is_narrow(out_types[0]) else power(xs, out_types[0])
+    return widened(low, power, xs, out_types[0])
 
 
 @lowering(p.conj_p)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from functorch_lite.prims import special as p
-from functorch_lite.xla.lower.elementwise import simple
+from functorch_lite.prims.pointwise import BOOL
+from functorch_lite.xla.lower.elementwise import compare, simple, widened
 from functorch_lite.xla.module import lowering
 
 for _prim, _name in [
@@ -23,8 +24,6 @@ for _prim, _name in [
     (p.erfc_p, "chlo.erfc"),
     (p.erf_inv_p, "chlo.erf_inv"),
     (p.lgamma_p, "chlo.lgamma"),
-    (p.digamma_p, "chlo.digamma"),
-    (p.polygamma_p, "chlo.polygamma"),
     (p.zeta_p, "chlo.zeta"),
 ]:
     simple(_prim, _name, narrow=False)
@@ -33,3 +32,28 @@ for _prim, _name in [
 @lowering(p.exp2_p)
 def _exp2(low, xs, in_types, out_types):
     return low.op("power", out_types[0], [low.constant(2, in_types[0]), xs[0]])
+
+
+def _by_sign_at_zero(low, y, x, type_, order=None):
+    """y, but -1 / x where x is 0 and so is the order: releases of XLA have NaN, or -inf of both zeros, there."""
+    zero = low.constant(0, type_)
+    poles = compare(low, "EQ", x, zero, type_)
+    if order is not None:
+        poles = low.op("and", type_.with_dtype(BOOL), [poles, compare(low, "EQ", order, zero, type_)])
+    return low.op("select", type_, [poles, low.op("divide", type_, [low.constant(-1, type_), x]), y])
+
+
+@lowering(p.digamma_p)
+def _digamma(low, xs, in_types, out_types):
+    def compute(xs, type_):
+        return _by_sign_at_zero(low, low.op("chlo.digamma", type_, xs), xs[0], type_)
+
+    return widened(low, compute, xs, out_types[0])
+
+
+@lowering(p.polygamma_p)
+def _polygamma(low, xs, in_types, out_types):
+    def compute(xs, type_):
+        return _by_sign_at_zero(low, low.op("chlo.polygamma", type_, xs), xs[1], type_, order=xs[0])
+
+    return widened(low, compute, xs, out_types[0])
