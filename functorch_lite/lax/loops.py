@@ -224,7 +224,7 @@ def associative_scan(fn: Callable, elems: Any, reverse: bool = False, axis: int 
 
     def combine(a, b):
         given = structure.unflatten(a), structure.unflatten(b)
-        made, out = results("associative_scan", fn, fn(*given[::-1] if reverse else given), "the combined elements")
+        made, out = results("associative_scan", fn, fn(*given), "the combined elements")
         if out != structure or [typeof(y).shape for y in made] != [x.type.shape for x in a]:
             got = ", ".join([str(typeof(y)) for y in made])
             raise TypeError(f"associative_scan: `{name_of(fn)}` must return elements like those it was given, "
