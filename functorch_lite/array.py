@@ -86,8 +86,8 @@ class Array(metaclass=_ArrayMeta):
     def _find_value(self) -> np.ndarray:
         buffer = _BUFFER(self)
         if buffer.is_deleted():
-            raise DonatedError(f"{buffer.aval} was used at {at()} after its memory had been donated; use the result of the call "
-                               "that took it instead")  # fmt: skip
+            raise DonatedError(f"{buffer.aval} was used at {at()} after its memory had been donated; use the result of "
+                               "the call that took it instead")  # fmt: skip
         return backend.to_numpy(buffer)
 
     def _find_type(self) -> ArrayType:

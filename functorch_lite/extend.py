@@ -40,11 +40,13 @@ from functorch_lite.prims.pointwise import elementwise
 from functorch_lite.trace import at, bind, typeof
 from functorch_lite.xla.module import lowering
 
-__all__ = ["ArrayType", "Linear", "Primitive", "array_type", "bind", "check", "elementwise", "host", "lowering", "typeof"]
+__all__ = [
+    "ArrayType", "Linear", "Primitive", "array_type", "bind", "check", "elementwise", "host", "lowering", "typeof",
+]  # fmt: skip
 
 
 def check(fun: Callable, *args, tol: float = 1e-4) -> None:
-    """Check a function made of a new primitive at `args`, float64 or float32 arrays, against what its parts must agree on.
+    """Check a function of a new primitive at `args`, float64 or float32 arrays, against what its parts must agree on.
 
     The NumPy function against the compiled one, the derivative against differences, reverse against forward mode, and
     vmap against the loop over each choice of mapped arguments. Raises AssertionError saying which law is broken.
@@ -69,14 +71,16 @@ def _check_derivative(fun, xs, y, tol) -> None:
     inexact = [dtypes.is_inexact(x.dtype) for x in xs]
     ts = [asarray(rng.standard_normal(x.shape).astype(x.dtype)) if i else np.zeros(x.shape, dtypes.float0)
           for x, i in zip(xs, inexact, strict=True)]  # fmt: skip
-    moved = lambda s: [asarray(np.asarray(x) + s * np.asarray(t)) if i else x for x, t, i in zip(xs, ts, inexact, strict=True)]
+    moved = lambda s: [asarray(np.asarray(x) + s * np.asarray(t)) if i else x
+                       for x, t, i in zip(xs, ts, inexact, strict=True)]  # fmt: skip
     forward = jvp(fun, xs, ts)[1]
     near = (np.asarray(fun(*moved(step)), np.float64) - np.asarray(fun(*moved(-step)), np.float64)) / (2 * step)
     _agree(fun, "the jvp rule and the limit of differences", near, forward, max(tol, 10 * step))
     ct = asarray(rng.standard_normal(y.shape).astype(y.dtype))
     cts = vjp(fun, *xs)[1](ct)
     there = np.sum(np.asarray(ct, np.float64) * np.asarray(forward))
-    back = sum([np.sum(np.asarray(c, np.float64) * np.asarray(t)) for c, t, i in zip(cts, ts, inexact, strict=True) if i])
+    back = sum([np.sum(np.asarray(c, np.float64) * np.asarray(t, np.float64))
+                for c, t, i in zip(cts, ts, inexact, strict=True) if i])  # fmt: skip
     _agree(fun, "reverse and forward mode", there, back, tol)
 
 

@@ -1,1 +1,1 @@
-"""What users call: transforms of Python functions over trees of arrays. Trees, arguments and checks around the passes."""
+"""What users call: transforms of functions over trees of arrays. Trees, arguments and checks around the passes."""

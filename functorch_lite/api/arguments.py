@@ -106,7 +106,8 @@ class Outputs:
     def __init__(self, transform: str, fun: Callable, result: Any, frame: Any = None):
         leaves, self.structure = tree.flatten(result)
         if inspect.isgenerator(result) or inspect.iscoroutine(result):
-            raise TypeError(f"{transform}: `{name_of(fun)}` returned a {type(result).__name__}, at {at()}; return arrays")
+            what = type(result).__name__
+            raise TypeError(f"{transform}: `{name_of(fun)}` returned a {what}, at {at()}; return arrays")
         self.fixed: list[Any] = []
         self.traced: list[Any] = []
         for i, x in enumerate(leaves):
@@ -116,8 +117,8 @@ class Outputs:
             if not is_array(x):
                 path = tree.keystr(tree.flatten_with_path(result)[0][i][0])
                 raise TypeError(
-                    f"{transform}: `{name_of(fun)}` returned {type(x).__name__} {x!r:.60}{f' at {path}' if path else ''}; "
-                    "return arrays, numbers, or trees of them")
+                    f"{transform}: `{name_of(fun)}` returned {type(x).__name__} {x!r:.60}"
+                    f"{f' at {path}' if path else ''}; return arrays, numbers, or trees of them")
             self.fixed.append(_HOLE)
             self.traced.append(x)
 
@@ -146,8 +147,9 @@ def check_vector(what: str, x: Any, like: ArrayType, where: str) -> Any:
         given = getattr(x, "dtype", None)
         if given == dtypes.float0 and np.shape(x) == like.shape:
             return None
-        raise TypeError(f"{what}{where} belongs to {like}, which has no derivative, so it must have dtype float0 and shape "
-                        f"{like.shape}, got {describe(x)}, at {at()}; use numpy.zeros(shape, float0)")  # fmt: skip
+        raise TypeError(f"{what}{where} belongs to {like}, which has no derivative, so it must have dtype float0 and "
+                        f"shape {like.shape}, got {describe(x)}, at {at()}; "
+                        "use numpy.zeros(shape, float0)")  # fmt: skip
     if getattr(x, "dtype", None) == dtypes.float0:
         raise TypeError(f"{what}{where} has dtype float0, but {like} needs {dtypes.short(expected)}, at {at()}")
     x = x if isinstance(x, Tracer) else asarray(x)

@@ -1,4 +1,4 @@
-"""Python functions called from traced and compiled programs: debug.print, debug.callback, pure_callback, io_callback."""
+"""Python functions called from traced and compiled programs: debug.print and callback, pure_callback, io_callback."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def _bind(prim, fun, result_types, args, kwargs, method, name):
 
 
 def debug_callback(callback: Callable, *args, ordered: bool = False, partitioned: bool = False, **kwargs) -> None:
-    """Call `callback(*args, **kwargs)` with the values that traced arguments have when the program runs; once per run, in
-    the order of the program, once per row under vmap, never for derivatives.
+    """Call `callback(*args, **kwargs)` with the values that traced arguments have when the program runs; once per run,
+    in the order of the program, once per row under vmap, never for derivatives.
 
     args: trees of arrays, which arrive as Arrays. What `callback` returns is ignored; what it raises is raised.
     """
@@ -72,8 +72,8 @@ _formatter = _Formatter()
 def debug_print(fmt: str, *args, ordered: bool = False, **kwargs) -> None:
     """Print `fmt.format(*args, **kwargs)` with the values that traced arguments have when the program runs.
 
-    Happens once per run, in the order of the program; once per row under vmap. Raises ValueError or IndexError at once if
-    the format and the arguments do not fit.
+    Happens once per run, in the order of the program; once per row under vmap. Raises ValueError or IndexError at once
+    if the format and the arguments do not fit.
     """
     if not isinstance(fmt, str):
         raise TypeError(f"debug.print takes a format string first, got {type(fmt).__name__}, at {at()}")
@@ -99,22 +99,24 @@ def _result_types(shapes: Any, who: str):
     leaves, structure = tree.flatten(shapes)
     for x in leaves:
         if not (hasattr(x, "shape") and hasattr(x, "dtype")):
-            raise TypeError(f"{who}: the result must be described by ShapeDtypeStructs or arrays, got {type(x).__name__}, at {at()}")
+            raise TypeError(f"{who}: the result must be described by ShapeDtypeStructs or arrays, got "
+                            f"{type(x).__name__}, at {at()}")  # fmt: skip
     return tuple([array_type(tuple(x.shape), dtypes.canonical(x.dtype)) for x in leaves]), structure
 
 
 def pure_callback(
     callback: Callable, result_shape_dtypes: Any, *args, sharding: Any = None, vmap_method: str | None = None, **kwargs
 ) -> Any:
-    """The result of a Python function of the values of traced arguments; it may be called any number of times, or never.
+    """The result of a Python function of traced arguments' values; it may be called any number of times, or never.
 
     callback: takes Arrays and returns a tree of arrays of exactly `result_shape_dtypes` (a tree of ShapeDtypeStruct).
-    vmap_method: "sequential" calls it row by row; "expand_dims" and "broadcast_all" call it once with all rows in front;
-    None refuses vmap. Raises TypeError if it returns other shapes or dtypes; what it raises is raised.
+    vmap_method: "sequential" calls it row by row; "expand_dims" and "broadcast_all" call it once with all rows in
+    front; None refuses vmap. Raises TypeError if it returns other shapes or dtypes; what it raises is raised.
     """
     check_callable("pure_callback", callback)
     if vmap_method is not None and vmap_method not in _METHODS:
-        raise ValueError(f"pure_callback: vmap_method must be one of {', '.join(_METHODS)}, got {vmap_method!r}, at {at()}")
+        names = ", ".join(_METHODS)
+        raise ValueError(f"pure_callback: vmap_method must be one of {names}, got {vmap_method!r}, at {at()}")
     types, structure = _result_types(result_shape_dtypes, "pure_callback")
     method = vmap_method if vmap_method is not None else "refuse"
     return structure.unflatten(_bind(pure_callback_p, callback, types, args, kwargs, method, "pure_callback"))
@@ -123,8 +125,8 @@ def pure_callback(
 def io_callback(
     callback: Callable, result_shape_dtypes: Any, *args, sharding: Any = None, ordered: bool = False, **kwargs
 ) -> Any:
-    """The result of a Python function with effects, of the values of traced arguments: called exactly once per run, in the
-    order of the program, and once per row under vmap.
+    """The result of a Python function with effects, of the values of traced arguments: called exactly once per run, in
+    the order of the program, and once per row under vmap.
 
     Arguments and errors are those of `pure_callback`.
     """

@@ -22,7 +22,9 @@ from functorch_lite.trace import Tracer, at, current_frame
 class _Custom:
     """A function and the rules it has so far."""
 
-    def __init__(self, kind: str, fun: Callable, nondiff_argnums: Sequence[int] = (), nondiff_argnames: Sequence[str] = ()):
+    def __init__(
+        self, kind: str, fun: Callable, nondiff_argnums: Sequence[int] = (), nondiff_argnames: Sequence[str] = ()
+    ):
         check_callable(kind, fun)
         self.kind, self.fun, self.__wrapped__ = kind, fun, fun
         try:
@@ -61,20 +63,21 @@ class _Custom:
     def _split(self, args) -> tuple[list, list, Callable]:
         """(arguments that are not differentiated, those that are, how to put them together again)."""
         fixed = {n % len(args): args[n] for n in self.nondiff}
-        rest = [a for n, a in enumerate(args) if n not in fixed]
 
         def merge(rest):
             it = iter(rest)
             return [fixed[n] if n in fixed else next(it) for n in range(len(args))]
 
-        return [fixed[n] for n in sorted(fixed)], [self._arrays(n, a) for n, a in enumerate(args) if n not in fixed], merge
+        varying = [self._arrays(n, a) for n, a in enumerate(args) if n not in fixed]
+        return [fixed[n] for n in sorted(fixed)], varying, merge
 
     def _arrays(self, n, argument):
         leaves, structure = tree.flatten(argument)
         if all(type(x) is Array or isinstance(x, Tracer) for x in leaves):
             return argument
         paths = [path for path, _ in tree.flatten_with_path(argument)[0]]
-        return structure.unflatten([leaf_array(x, self.kind, self.fun, (n, *p)) for x, p in zip(leaves, paths, strict=True)])
+        arrays = [leaf_array(x, self.kind, self.fun, (n, *p)) for x, p in zip(leaves, paths, strict=True)]
+        return structure.unflatten(arrays)
 
     def _call(self, args, kwargs, rules: Callable) -> Any:
         args = self._arguments(args, kwargs)
@@ -84,10 +87,11 @@ class _Custom:
         return apply(rules(fixed, merge), lambda *rest: self.fun(*merge(rest)), tuple(rest))
 
     def _missing(self, what: str):
-        return AttributeError(f"{self.kind} of `{name_of(self.fun)}` has no rule yet, at {at()}; give it one with `.{what}`")
+        name = name_of(self.fun)
+        return AttributeError(f"{self.kind} of `{name}` has no rule yet, at {at()}; give it one with `.{what}`")
 
 
-class custom_jvp(_Custom):  # noqa: N801  JAX's name
+class custom_jvp(_Custom):
     """A function whose derivative in forward mode is given; reverse mode follows from it.
 
     fun: of trees of arrays. `f.defjvp(rule)`: rule(primals, tangents) -> (result, tangent), after the arguments in
@@ -133,7 +137,7 @@ class custom_jvp(_Custom):  # noqa: N801  JAX's name
         return self._call(args, kwargs, rules)
 
 
-class custom_vjp(_Custom):  # noqa: N801  JAX's name
+class custom_vjp(_Custom):
     """A function whose derivative in reverse mode is given.
 
     `f.defvjp(fwd, bwd)`: fwd takes the arguments of `fun` and returns (result, residuals); bwd takes the arguments in
@@ -169,7 +173,7 @@ class custom_vjp(_Custom):  # noqa: N801  JAX's name
 
 
 def custom_gradient(fun: Callable) -> Callable:
-    """A function given as fun(*args) -> (result, f_vjp): f_vjp(ct) is the cotangent of the argument, or the tuple of them."""
+    """A function given as fun(*args) -> (result, f_vjp): f_vjp(ct) is the argument's cotangent, or a tuple of them."""
     check_callable("custom_gradient", fun)
 
     def primal(*args):
@@ -182,7 +186,7 @@ def custom_gradient(fun: Callable) -> Callable:
     def bwd(residuals, ct):
         f_vjp, n = residuals
         cts = f_vjp(ct)
-        return cts if isinstance(cts, tuple) and n != 1 or isinstance(cts, tuple) and len(cts) == 1 else (cts,)
+        return cts if isinstance(cts, tuple) and (n != 1 or len(cts) == 1) else (cts,)
 
     functools.update_wrapper(primal, fun)
     wrapped = custom_vjp(primal)
@@ -190,7 +194,7 @@ def custom_gradient(fun: Callable) -> Callable:
     return wrapped
 
 
-class custom_vmap(_Custom):  # noqa: N801  JAX's name
+class custom_vmap(_Custom):
     """A function whose behaviour under vmap is given.
 
     `f.def_vmap(rule)`: rule(axis_size, in_batched, *args) -> (result, out_batched); `in_batched` and `out_batched` are
@@ -219,12 +223,12 @@ class custom_vmap(_Custom):  # noqa: N801  JAX's name
         return self._call(args, kwargs, rules)
 
 
-class custom_rules(_Custom):  # noqa: N801  like its siblings
+class custom_rules(_Custom):
     """A function with any of a jvp, a vjp and a vmap rule; what has no rule is derived.
 
-    jvp: as in `custom_jvp`; vjp: (fwd, bwd) as in `custom_vjp`; vmap: as in `custom_vmap`. Forward mode uses jvp, else the
-    transpose of bwd; reverse mode uses the transpose of jvp where there is one, else vjp; with neither, the function itself
-    is differentiated.
+    jvp: as in `custom_jvp`; vjp: (fwd, bwd) as in `custom_vjp`; vmap: as in `custom_vmap`. Forward mode uses jvp, else
+    the transpose of bwd; reverse mode uses the transpose of jvp where there is one, else vjp; with neither, the
+    function itself is differentiated.
     """
 
     def __init__(
@@ -266,6 +270,6 @@ def check_rules(fun: _Custom, *args, tol: float = 1e-4) -> None:
     for what, got, expected in pairs:
         for a, b in zip(tree.leaves(got), tree.leaves(expected), strict=True):
             if not np.allclose(a, b, rtol=tol, atol=tol):
-                raise AssertionError(f"the rule of `{name_of(fun.fun)}` gives the {what} {np.asarray(a)}, the function itself "
-                                     f"{np.asarray(b)}, at {at()}")  # fmt: skip
+                raise AssertionError(f"the rule of `{name_of(fun.fun)}` gives the {what} {np.asarray(a)}, the function "
+                                     f"itself {np.asarray(b)}, at {at()}")  # fmt: skip
 

@@ -12,7 +12,7 @@ from functorch_lite.trace import Tracer, at
 
 
 def devices(platform: str | None = None) -> list:
-    """The devices of a platform ("cpu", "gpu", "tpu"), by default those that compute. Raises RuntimeError for others."""
+    """The devices of a platform ("cpu", "gpu", "tpu"), by default those that compute; RuntimeError for others."""
     return list(backend.devices(platform))
 
 
@@ -45,7 +45,7 @@ def block_until_ready(x: Any) -> Any:
 
 
 def device_put(x: Any, device: Any = None) -> Any:
-    """The tree `x` with its leaves as Arrays, their buffers on `device`. Raises TypeError for leaves that are no arrays."""
+    """The tree `x` with its leaves as Arrays, their buffers on `device`; TypeError for leaves that are no arrays."""
     if device is not None and device not in backend.devices(None):
         raise ValueError(f"device_put: {device!r} is no device of `devices()`, at {at()}")
 

@@ -75,7 +75,8 @@ class Differentiated:
             if order == 1:  # no other derivative follows, so rules of rules are not needed
                 graph = settle(graph)
             graph, literals = steady(graph)
-            captured = [*[of_typed(scalar(x.value, x.dtype), array_type((), x.dtype, True)) for x in literals], *captured]
+            scalars = [of_typed(scalar(x.value, x.dtype), array_type((), x.dtype, True)) for x in literals]
+            captured = [*scalars, *captured]
         self.graph: Graph = graph
         self.captured = len(captured)
         self.inputs = [*captured, *self.leaves]
@@ -129,10 +130,11 @@ def check_inputs(transform: str, holomorphic: bool, allow_int: bool) -> Callable
     def check(type_, where):
         dtype = type_.dtype
         if holomorphic and not dtypes.is_complex(dtype):
-            raise TypeError(f"{transform} with holomorphic=True takes complex arguments, got {type_} in {where()}, at {at()}")
+            raise TypeError(f"{transform} with holomorphic=True takes complex arguments, got {type_} in {where()}, "
+                            f"at {at()}")  # fmt: skip
         if not dtypes.is_inexact(dtype) and not allow_int:
-            raise TypeError(f"{transform} differentiates floats, got {type_} in {where()}, at {at()}; convert it, close over "
-                            "it, or pass allow_int=True")  # fmt: skip
+            raise TypeError(f"{transform} differentiates floats, got {type_} in {where()}, at {at()}; convert it, "
+                            "close over it, or pass allow_int=True")  # fmt: skip
 
     return check
 
@@ -184,7 +186,8 @@ class Shape(NamedTuple):
 
 def shape_of(made: Differentiated) -> Shape:
     structures = tuple(made.structures)
-    return Shape(made.graph, made.active, made.captured, made.results, made.out.structure, structures, name_of(made.fun))
+    out = made.out.structure
+    return Shape(made.graph, made.active, made.captured, made.results, out, structures, name_of(made.fun))
 
 
 def build_all(structures: Sequence, leaves: Sequence) -> tuple:

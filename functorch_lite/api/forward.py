@@ -42,7 +42,8 @@ def _vectors(what: str, given: tuple, structures: tuple, like: Sequence) -> list
     for n, (x, structure) in enumerate(zip(given, structures, strict=True)):
         found = tree.structure(x)
         if found != structure:
-            raise TypeError(f"{what} of argument {n} must have the tree of the argument, {structure}, got {found}, at {at()}")
+            raise TypeError(f"{what} of argument {n} must have the tree of the argument, {structure}, got {found}, "
+                            f"at {at()}")  # fmt: skip
         leaves.extend([(f" of argument {n}{tree.keystr(path)}", leaf) for path, leaf in tree.flatten_with_path(x)[0]])
     return [check_vector(what, x, y.type if hasattr(y, "type") else y, where)
             for (where, x), y in zip(leaves, like, strict=True)]  # fmt: skip
@@ -85,8 +86,8 @@ tree.register_pytree_node(
 
 
 def linearize(fun: Callable, *primals, has_aux: bool = False) -> tuple:
-    """(fun(*primals), f_jvp), where f_jvp(*tangents) is the derivative at `primals`: what does not depend on the tangents
-    is computed once.
+    """(fun(*primals), f_jvp), where f_jvp(*tangents) is the derivative at `primals`: what does not depend on the
+    tangents is computed once.
 
     With `has_aux`, (result, f_jvp, aux). Raises TypeError or ValueError if tangents do not fit.
     """

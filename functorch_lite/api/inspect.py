@@ -24,7 +24,8 @@ class ShapeDtypeStruct:
         try:
             self.shape = tuple([n.__index__() for n in shape])
         except (TypeError, AttributeError):
-            raise TypeError(f"ShapeDtypeStruct: the shape must be a sequence of ints, got {shape!r} at {at()}") from None
+            raise TypeError(
+                f"ShapeDtypeStruct: the shape must be a sequence of ints, got {shape!r} at {at()}") from None
         if any(n < 0 for n in self.shape):
             raise ValueError(f"ShapeDtypeStruct: the shape {self.shape} has a negative size, at {at()}")
         self.dtype, self.weak_type = dtypes.canonical(dtype), bool(weak_type)

@@ -105,8 +105,8 @@ def _nested(made: Differentiated, found, y, one: bool, order: int) -> Any:
 def _check_outputs(transform: str, made: Differentiated, holomorphic: bool) -> None:
     for t in made.graph.out_types[: made.results]:
         if holomorphic and not dtypes.is_complex(t.dtype):
-            raise TypeError(f"{transform} with holomorphic=True needs `{name_of(made.fun)}` to return complex arrays, got {t}, "
-                            f"at {at()}")  # fmt: skip
+            raise TypeError(f"{transform} with holomorphic=True needs `{name_of(made.fun)}` to return complex arrays, "
+                            f"got {t}, at {at()}")  # fmt: skip
         if not holomorphic and not dtypes.is_float(t.dtype):
             way = "pass holomorphic=True" if dtypes.is_complex(t.dtype) else "convert it"
             raise TypeError(f"{transform} needs `{name_of(made.fun)}` to return floats, got {t}, at {at()}; {way}")
@@ -146,7 +146,8 @@ def hvp(fun: Callable, x: Any, v: Any, *args) -> Any:
         difference = tree.difference(made.structures[0], structure)
         raise ValueError(f"hvp: v must have the tree of x; they differ {difference or ''} at {at()}".replace("  ", " "))
     paths = [tree.keystr(path) for path, _ in tree.flatten_with_path(v)[0]]
-    vs = [check_vector("hvp: v", t, y.type, p and f" at {p}") for t, y, p in zip(leaves, made.leaves, paths, strict=True)]
+    vs = [check_vector("hvp: v", t, y.type, p and f" at {p}")
+          for t, y, p in zip(leaves, made.leaves, paths, strict=True)]  # fmt: skip
     if made.graph.open:
         return jvp(lambda x: grad(fun)(x, *args), (x,), (v,))[1]
     values = run(_hvp(made.graph, made.active), [*made.inputs, *vs], made.graph.sources)

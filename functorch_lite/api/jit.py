@@ -120,8 +120,8 @@ def _both(signature, what, numbers, names) -> tuple[frozenset, frozenset]:
     star2 = any(p.kind is p.VAR_KEYWORD for p in parameters)
     for n in numbers:
         if not star and not -len(positional) <= n < len(positional):
-            raise ValueError(f"jit: {what}_argnums has {n}, but the function takes {len(positional)} positional arguments, "
-                             f"at {at()}")  # fmt: skip
+            raise ValueError(f"jit: {what}_argnums has {n}, but the function takes {len(positional)} positional "
+                             f"arguments, at {at()}")  # fmt: skip
     for name in names:
         if not star2 and name not in signature.parameters:
             raise ValueError(f"jit: {what}_argnames has {name!r}, but the function has no such argument, at {at()}")
@@ -142,14 +142,15 @@ def _ints(what, numbers) -> tuple[int, ...]:
 
 def _check_static(fun, where, value) -> None:
     if isinstance(value, Tracer):
-        raise TypeError(f"jit of `{name_of(fun)}`: the static {argument_text(fun, (where,))} is a traced value {value.type}, at "
-                        f"{at()}; static arguments must be known, so do not mark it static here")  # fmt: skip
+        raise TypeError(
+            f"jit of `{name_of(fun)}`: the static {argument_text(fun, (where,))} is a traced value {value.type}, "
+            f"at {at()}; static arguments must be known, so do not mark it static here")
     try:
         hash(value)
     except TypeError:
         raise UnhashableStaticError(
-            f"jit of `{name_of(fun)}`: the static {argument_text(fun, (where,))} is a {type(value).__name__}, which cannot be "
-            f"hashed, at {at()}; pass a tuple or another hashable value, or do not mark it static") from None
+            f"jit of `{name_of(fun)}`: the static {argument_text(fun, (where,))} is a {type(value).__name__}, which "
+            f"cannot be hashed, at {at()}; pass a tuple or another hashable value, or do not mark it static") from None
 
 
 class Jitted:
@@ -208,7 +209,7 @@ class Jitted:
             array._buffer = results[0]
             return array
         arrays = list(map(_new, compiled.blank))
-        for a, a._buffer in zip(arrays, results):  # noqa: B007, B905  the slot is the loop's target; lengths agree
+        for a, a._buffer in zip(arrays, results):  # noqa: B007  the slot is the loop's target
             pass
         return compiled.out_tree.unflatten(arrays)
 
@@ -251,8 +252,8 @@ class Jitted:
 
     def _explained(self, error: Exception, buffers: Sequence) -> Exception:
         if any(b.is_deleted() for b in buffers):
-            return DonatedError(f"jit of `{name_of(self.fun)}`: an argument's memory was donated to an earlier call, at {at()}; "
-                                "use the result of that call instead")  # fmt: skip
+            return DonatedError(f"jit of `{name_of(self.fun)}`: an argument's memory was donated to an earlier call, "
+                                f"at {at()}; use the result of that call instead")  # fmt: skip
         return error
 
     def _program(self, entry: Entry) -> Graph:
@@ -286,7 +287,8 @@ class Jitted:
         """(tree, leaves as arrays, flags of donated ones) of the dynamic arguments."""
         dynamic, named, _, _, donated = self._split(args, kwargs)
         leaves, structure = tree.flatten((dynamic, named))
-        return structure, [x if type(x) is Array else self._leaf(x, i, args, kwargs) for i, x in enumerate(leaves)], donated(leaves)
+        arrays = [x if type(x) is Array else self._leaf(x, i, args, kwargs) for i, x in enumerate(leaves)]
+        return structure, arrays, donated(leaves)
 
     def _entry(self, args, kwargs) -> tuple[Entry, list, list[bool]]:
         """The trace for these arguments, the inputs it is called with, and which of them are donated."""

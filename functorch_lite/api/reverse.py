@@ -104,8 +104,8 @@ class Pullback:
     def __call__(self, *cts):
         shape = self.shape
         if len(cts) != 1:
-            raise TypeError(f"the pullback of `{shape.name}` takes the cotangent of the result, got {len(cts)} arguments, "
-                            f"at {at()}")  # fmt: skip
+            raise TypeError(f"the pullback of `{shape.name}` takes the cotangent of the result, got {len(cts)} "
+                            f"arguments, at {at()}")  # fmt: skip
         what = f"vjp of `{shape.name}`: the cotangent"
         leaves, structure = tree.flatten(cts[0])
         if structure != shape.out:
@@ -170,7 +170,8 @@ def linear_transpose(fun: Callable, *primals) -> Callable:
         what = f"linear_transpose of `{name_of(fun)}`: the cotangent"
         leaves, structure = tree.flatten(ct)
         if structure != out[-1].structure:
-            raise ValueError(f"{what} must have the tree of the result, {out[-1].structure}, got {structure}, at {at()}")
+            wanted = out[-1].structure
+            raise ValueError(f"{what} must have the tree of the result, {wanted}, got {structure}, at {at()}")
         cts = [check_vector(what, x, t, "") for x, t in zip(leaves, graph.out_types, strict=True)]
         linear = (*[False] * len(captured), *[True] * len(types))
         back, mask = transpose(graph, linear, tuple([c is not None for c in cts]))

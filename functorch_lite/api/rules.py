@@ -76,8 +76,8 @@ class UserRule(Rule):
         for a, r in zip(eqn.ins[: self.captured], reached, strict=False):
             if r:
                 raise TypeError(
-                    f"`{self.rules.name}` has its own derivative rule, but captured {frame.types[a]}, which is differentiated "
-                    f"here, at {at()}; pass it as an argument")
+                    f"`{self.rules.name}` has its own derivative rule, but captured {frame.types[a]}, which is "
+                    f"differentiated here, at {at()}; pass it as an argument")
         types = [frame.types[a] for a in eqn.ins]
         values = [Tracer(frame, a) for a in eqn.ins]
         if self.rules.jvp is not None:
@@ -87,14 +87,15 @@ class UserRule(Rule):
             return Eqn(with_jvp_p, (*extras, *eqn.ins), (*new.items(), ("name", self.rules.name)), eqn.outs)
         fwd, bwd, active, captured = self.trace_vjp(types, values, reached)
         extras = tuple([_operand(frame, x, eqn) for x in captured])
-        new = {"graph": params["graph"], "fwd": intern(fwd), "bwd": intern(bwd), "active": active, "extras": len(extras)}
+        new = {"graph": params["graph"], "fwd": intern(fwd), "bwd": intern(bwd), "active": active,
+               "extras": len(extras)}  # fmt: skip
         return Eqn(with_vjp_p, (*extras, *eqn.ins), (*new.items(), ("name", self.rules.name)), eqn.outs)
 
     # -- forward mode --
 
     def trace_jvp(self, types, values, reached) -> tuple[Graph, tuple[bool, ...], list]:
-        """(captured..., operands..., tangents of active operands) -> (results, tangents of float results); which operands
-        are active, counting what the rule captured as inactive; what it captured."""
+        """(captured..., operands..., tangents of active operands) -> (results, tangents of float results); which
+        operands are active, counting what the rule captured as inactive; what it captured."""
         rules, n = self.rules, len(types)
         active = self._active(types, reached)
         tangent_types = [t.strong() for t, a in zip(types, active, strict=True) if a]
@@ -105,8 +106,8 @@ class UserRule(Rule):
             given = [rules.in_structure.unflatten(v) for v in (xs, ts)]
             made = rules.jvp(*given)
             if not (isinstance(made, (tuple, list)) and len(made) == 2):
-                raise TypeError(f"the jvp rule of `{rules.name}` must return a pair (result, tangent), got {describe(made)}, at "
-                                f"{at()}")  # fmt: skip
+                raise TypeError(f"the jvp rule of `{rules.name}` must return a pair (result, tangent), got "
+                                f"{describe(made)}, at {at()}")  # fmt: skip
             ys = _leaves(made[0], rules, "the jvp rule", "result")
             return [*ys, *_tangent_leaves(made[1], ys, rules)]
 
@@ -134,12 +135,13 @@ class UserRule(Rule):
                 xs = [CustomVJPPrimal(x, a) for x, a in zip(xs, active[self.captured :], strict=True)]
             made = rules.fwd(*rules.in_structure.unflatten(xs))
             if not (isinstance(made, (tuple, list)) and len(made) == 2):
-                raise TypeError(f"the fwd rule of `{rules.name}` must return a pair (result, residuals), got {describe(made)}, "
-                                f"at {at()}")  # fmt: skip
+                raise TypeError(f"the fwd rule of `{rules.name}` must return a pair (result, residuals), got "
+                                f"{describe(made)}, at {at()}")  # fmt: skip
             ys = _leaves(made[0], rules, "the fwd rule", "result")
             residuals, structure = tree.flatten(made[1])
             arrays = [x for x in residuals if is_array(x)]
-            bwd, captured = self._trace_bwd(arrays, residuals, structure, ys, types[self.captured :], active[self.captured :])
+            given = types[self.captured :], active[self.captured :]
+            bwd, captured = self._trace_bwd(arrays, residuals, structure, ys, *given)
             found.append(bwd)
             return [*ys, *captured, *arrays]
 
@@ -168,8 +170,9 @@ class UserRule(Rule):
         what = f"the bwd rule of `{rules.name}`"
         n = len(rules.in_structure.children())
         if not isinstance(made, (tuple, list)) or len(made) != n:
+            got = f"{len(made)} of them" if isinstance(made, (tuple, list)) else describe(made)
             raise TypeError(f"{what} must return a tuple of {n} cotangent{'s' * (n != 1)}, one per argument, got "
-                            f"{describe(made) if not isinstance(made, (tuple, list)) else f'{len(made)} of them'}, at {at()}")  # fmt: skip
+                            f"{got}, at {at()}")  # fmt: skip
         leaves: list[Any] = []
         for k, (ct, child) in enumerate(zip(made, rules.in_structure.children(), strict=True)):
             if ct is None:
@@ -177,8 +180,8 @@ class UserRule(Rule):
                 continue
             found, structure = tree.flatten(ct, is_leaf=lambda x: x is None or isinstance(x, SymbolicZero))
             if len(found) != child.num_leaves:
-                raise TypeError(f"{what} must return for argument {k} a cotangent with the tree of the argument, {child}, got "
-                                f"{structure}, at {at()}")  # fmt: skip
+                raise TypeError(f"{what} must return for argument {k} a cotangent with the tree of the argument, "
+                                f"{child}, got {structure}, at {at()}")  # fmt: skip
             leaves.extend(found)
         out = []
         for ct, t, a in zip(leaves, x_types, active, strict=True):
@@ -197,7 +200,8 @@ class UserRule(Rule):
     def _close_vmap(self, kind, frame, eqn, graph, reached) -> Eqn:
         rules = self.rules
         if any(reached[: self.captured]):
-            raise TypeError(f"`{rules.name}` has its own vmap rule, but captured a mapped value, at {at()}; pass it as an argument")
+            raise TypeError(f"`{rules.name}` has its own vmap rule, but captured a mapped value, at {at()}; pass it as "
+                            "an argument")  # fmt: skip
         row_types = [frame.types[a] for a in eqn.ins]
         types = [_batched_type(t, kind.size) if b else t for t, b in zip(row_types, reached, strict=True)]
         masks: list[tuple] = []
@@ -207,8 +211,8 @@ class UserRule(Rule):
             in_batched = rules.in_structure.unflatten(list(reached[self.captured :]))
             made = rules.vmap(kind.size, list(in_batched), *xs)
             if not (isinstance(made, (tuple, list)) and len(made) == 2):
-                raise TypeError(f"the vmap rule of `{rules.name}` must return a pair (result, which leaves are batched), got "
-                                f"{describe(made)}, at {at()}")  # fmt: skip
+                raise TypeError(f"the vmap rule of `{rules.name}` must return a pair (result, which leaves are "
+                                f"batched), got {describe(made)}, at {at()}")  # fmt: skip
             ys = _leaves(made[0], rules, "the vmap rule", "result")
             masks.append(tuple(map(bool, tree.broadcast_prefix(made[1], made[0], who="vmap rule"))))
             for y, m, t in zip(ys, masks[0], graph.out_types, strict=True):
@@ -313,7 +317,8 @@ def _operand(frame: Frame, x: Any, eqn: Eqn) -> int:
     """What a rule captured, as an operand of its equation. Raises if it is computed later than the call."""
     number = frame.atom(x)
     if frame.definition[number] >= 0 and eqn.outs and number >= eqn.outs[0]:
-        raise TypeError(f"a rule captured {frame.types[number]}, which is computed after the call it belongs to, at {at()}")
+        raise TypeError(f"a rule captured {frame.types[number]}, which is computed after the call it belongs to, "
+                        f"at {at()}")  # fmt: skip
     return number
 
 
@@ -333,7 +338,7 @@ def _tangents(xs, active, given, symbolic) -> list:
 
 def _leaves(value, rules: Rules, which: str, what: str) -> list:
     """The leaves of a result of a rule, whose tree must be that of the function's result."""
-    leaves, structure = tree.flatten(value)
+    _, structure = tree.flatten(value)
     if structure != rules.out_structure:
         raise TypeError(f"{which} of `{rules.name}` must return a {what} with the tree of the function's, "
                         f"{rules.out_structure}, got {structure}, at {at()}")  # fmt: skip
@@ -346,8 +351,8 @@ def _tangent_leaves(value, ys, rules: Rules) -> list:
     stop = lambda x: x is None or isinstance(x, SymbolicZero)
     leaves, structure = tree.flatten(value, is_leaf=stop)
     if len(leaves) != rules.out_structure.num_leaves:
-        raise TypeError(f"{what} must return a tangent with the tree of the result, {rules.out_structure}, got {structure}, at "
-                        f"{at()}")  # fmt: skip
+        raise TypeError(f"{what} must return a tangent with the tree of the result, {rules.out_structure}, got "
+                        f"{structure}, at {at()}")  # fmt: skip
     made = []
     for t, y in zip(leaves, ys, strict=True):
         like = typeof(y)
@@ -390,6 +395,7 @@ def apply(rules: Rules, fun: Callable, args: tuple) -> Any:
     types = [typeof(x) for x in leaves]
     graph, captured = trace(flat, types, leaves, transform="custom rules", name=rules.name, concrete=True)
     rules.out_structure = out[-1].structure
-    values = bind(custom_p, *captured, *leaves, graph=intern(graph), rule=UserRule(rules, len(captured)), name=rules.name)
+    rule = UserRule(rules, len(captured))
+    values = bind(custom_p, *captured, *leaves, graph=intern(graph), rule=rule, name=rules.name)
     return out[-1].build(values)
 

@@ -81,7 +81,8 @@ class Compiled:
         wanted = entry.graph.in_types[len(entry.captured) :]
         if found != entry.structure or [t.strong() for t in wanted] != [x.type.strong() for x in inputs]:
             got, want = ", ".join([str(x.type) for x in inputs]), ", ".join(map(str, wanted))
-            raise TypeError(f"`{name_of(self._jitted.fun)}` was compiled for ({want}), got ({got}), at {at()}; lower it again")
+            raise TypeError(f"`{name_of(self._jitted.fun)}` was compiled for ({want}), got ({got}), at {at()}; "
+                            "lower it again")  # fmt: skip
         return self._jitted._run(entry, self._compiled, inputs, donated)
 
     def as_text(self) -> str:

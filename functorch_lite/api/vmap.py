@@ -48,7 +48,8 @@ def vmap(
     _check_axes("in_axes", in_axes)
     _check_axes("out_axes", out_axes)
     if not isinstance(in_axes, (tuple, int, np.integer, type(None))):
-        raise TypeError(f"vmap: in_axes must be an int, None, or a tuple with one entry per argument, got {in_axes!r} at {at()}")
+        raise TypeError(f"vmap: in_axes must be an int, None, or a tuple with one entry per argument, got {in_axes!r} "
+                        f"at {at()}")  # fmt: skip
 
     @wraps(fun, "vmap")
     def wrapped(*args, **kwargs):
@@ -128,7 +129,8 @@ def _prefix(axis: Any, arg: Any, who: str) -> list:
     try:
         return tree.broadcast_prefix(axis, arg, is_leaf=lambda x: x is None, who=who)
     except (ValueError, TypeError) as error:
-        raise ValueError(f"{error}, at {at()}; {who.removeprefix('vmap: ')} must be a tree prefix of what it maps") from None
+        axes = who.removeprefix("vmap: ")
+        raise ValueError(f"{error}, at {at()}; {axes} must be a tree prefix of what it maps") from None
 
 
 def _paths(args, kwargs) -> list:
@@ -154,8 +156,8 @@ def _common_size(fun, arrays, axes, axis_size, args, kwargs) -> int:
     if len(sizes) == 1:
         return int(sizes.pop())
     if not sizes:
-        raise ValueError(f"vmap of `{name_of(fun)}`: nothing is mapped, at {at()}; give at least one argument an axis, or "
-                         "pass axis_size")  # fmt: skip
+        raise ValueError(f"vmap of `{name_of(fun)}`: nothing is mapped, at {at()}; give at least one argument an axis, "
+                         "or pass axis_size")  # fmt: skip
     paths, lines = _paths(args, kwargs), []
     for i, (x, a) in enumerate(zip(arrays, axes, strict=True)):
         if a is not None:
@@ -183,8 +185,8 @@ def _place(fun, x, batched, axis, size, row: ArrayType):
     """Bring the mapped axis of a result to where it is wanted."""
     if axis is None:
         if batched:
-            raise ValueError(f"vmap of `{name_of(fun)}`: out_axes is None for a result {row} that differs between rows, at "
-                             f"{at()}; give it an axis")  # fmt: skip
+            raise ValueError(f"vmap of `{name_of(fun)}`: out_axes is None for a result {row} that differs between "
+                             f"rows, at {at()}; give it an axis")  # fmt: skip
         return x
     n = row.ndim + 1
     if not -n <= axis < n:
