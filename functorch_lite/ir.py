@@ -173,8 +173,8 @@ class Primitive:
     partition, dce   only of primitives that hold graphs: see `transforms.partition` and `transforms.simplify`;
              dce: (eqn, which results are live) -> the equation without what nothing needs; itself if all is needed
     depends  of primitives that hold graphs: (smooth, **params) -> see `transforms.depends`; None: all on all
-    rewire   of primitives that hold graphs: (eqn, graphs, extras) -> the equation with its graphs replaced, in the order
-             of `subgraphs`; `extras` are, per graph, the operands of the additional leading inputs it now has
+    rewire   of primitives that hold graphs: (eqn, graphs, extras) -> the equation with its graphs replaced, in the
+             order of `subgraphs`; `extras` are, per graph, the operands of the additional leading inputs it now has
     simplify (*operands, **params) -> None, or the operand or scalar that the result equals: see `transforms.simplify`
     tells    whether rules of elementwise operations look at what this one does to its operands
     literals the operand positions that share one dtype and in which a scalar literal may stand; None: no literals
@@ -184,8 +184,9 @@ class Primitive:
     names_axis  params -> the named axes it reads, for collectives
     """
 
-    __slots__ = ("__weakref__", "dce", "depends", "effects", "faults", "host", "infer", "jvp", "literals", "many", "name",
-                 "names_axis", "params", "partition", "rewire", "scalars", "simplify", "tells", "transpose", "vmap", "weak")  # fmt: skip
+    __slots__ = ("__weakref__", "dce", "depends", "effects", "faults", "host", "infer", "jvp", "literals", "many",
+                 "name", "names_axis", "params", "partition", "rewire", "scalars", "simplify", "tells", "transpose",
+                 "vmap", "weak")  # fmt: skip
 
     def __init__(self, name, *, infer, jvp, vmap, params=(), transpose=None, partition=None, dce=None, depends=None,
                  rewire=None, simplify=None, tells=False, many=False, literals=None, scalars=(), weak=None, effects=(),
@@ -238,7 +239,8 @@ def _frozen(prim: Primitive, name: str, value: Any) -> None:
             todo.extend(v)
         elif not (type(v) in _PARAMETERS or isinstance(v, (np.dtype, Graph, Token))):
             raise TypeError(
-                f"{prim.name}: parameter `{name}` holds a {type(v).__name__}; use Python ints, strings, dtypes and tuples")
+                f"{prim.name}: parameter `{name}` holds a {type(v).__name__}; "
+                "use Python ints, strings, dtypes and tuples")
 
 
 def check_params(prim: Primitive, params: tuple) -> None:
@@ -248,7 +250,7 @@ def check_params(prim: Primitive, params: tuple) -> None:
 
 
 class Token:
-    """Base of objects that a parameter may hold by identity, such as a user's rule; a graph that holds one is *open*."""
+    """Base of objects that a parameter holds by identity, such as a user's rule; a graph that holds one is *open*."""
 
     __slots__ = ("__weakref__",)
 
@@ -492,7 +494,7 @@ def source_text(source) -> str:
     """`model.py:12` of a source; a derived graph says the index of the equation it came from."""
     if type(source) is int:
         return f"<{source}>"
-    return "%s:%d" % (source.file.rsplit("/", 1)[-1], source.line)
+    return f"{source.file.rsplit('/', 1)[-1]}:{source.line}"
 
 
 def print_graph(graph: Graph) -> str:
@@ -524,4 +526,5 @@ def html_graph(graph: Graph) -> str:
 
 def table_sizes() -> dict[str, int]:
     """How many types, literals, interned graphs and inferred equations are held."""
-    return {"types": len(_types), "literals": len(_literals), "graphs": len(_graphs), "infer": infer.cache_info().currsize}
+    inferred = infer.cache_info().currsize
+    return {"types": len(_types), "literals": len(_literals), "graphs": len(_graphs), "infer": inferred}

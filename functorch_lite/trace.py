@@ -22,7 +22,20 @@ from functorch_lite.errors import (
     TracerBoolConversionError,
     TracerIntegerConversionError,
 )
-from functorch_lite.ir import PRIMITIVES, ArrayType, Eqn, Graph, Lit, Primitive, array_type, check_params, compact, eqn_effects, infer, literal
+from functorch_lite.ir import (
+    PRIMITIVES,
+    ArrayType,
+    Eqn,
+    Graph,
+    Lit,
+    Primitive,
+    array_type,
+    check_params,
+    compact,
+    eqn_effects,
+    infer,
+    literal,
+)
 from functorch_lite.source import Source, at, caller, running
 
 SCALARS = (bool, int, float, complex)
@@ -206,8 +219,8 @@ class _Snapshot:
 def leaked(x: Tracer) -> LeakedTracerError:
     frame = x.frame
     return LeakedTracerError(
-        f"{x} was used at {at()}, but it escaped from `{frame.transform}` of `{frame.name}` (started at {frame.started}), "
-        "which has returned; return it from that function instead of storing it")
+        f"{x} was used at {at()}, but it escaped from `{frame.transform}` of `{frame.name}` (started at "
+        f"{frame.started}), which has returned; return it from that function instead of storing it")
 
 
 # ---- tracers ----
@@ -250,8 +263,8 @@ class Tracer:
         if value is None:
             blame = next((f for f in _thread.frames if not f.concrete), frame)
             raise error(
-                f"{what} of {self.type} is needed at {at()}, but `{blame.transform}` of `{blame.name}` traces with types "
-                f"only; {_way_out(error, blame.transform)}")
+                f"{what} of {self.type} is needed at {at()}, but `{blame.transform}` of `{blame.name}` traces with "
+                f"types only; {_way_out(error, blame.transform)}")
         return value
 
     def __bool__(self):
@@ -286,7 +299,8 @@ class Tracer:
         return self
 
     def __reduce__(self):
-        raise TypeError(f"{self.type} of `{self.frame.transform}` cannot be pickled at {at()}; return it from the function")
+        raise TypeError(
+            f"{self.type} of `{self.frame.transform}` cannot be pickled at {at()}; return it from the function")
 
 
 def _one_line(value) -> str:
@@ -480,8 +494,8 @@ def trace(
         if depth or "maximum recursion depth" not in str(error):
             raise
         raise RecursionError(
-            f"{transform} of `{name}` recursed too deeply while tracing, started at {caller()}; a recursion that ends by the "
-            "value of an array never ends in a trace: use `lax.while_loop`, or a static argument") from None
+            f"{transform} of `{name}` recursed too deeply while tracing, started at {caller()}; a recursion that ends "
+            "by the value of an array never ends in a trace: use `lax.while_loop`, or a static argument") from None
     finally:
         pop(frames, depth)
 

@@ -115,8 +115,8 @@ def pushforward_of(bwd, residuals: int, name: str):
     try:
         new, mask = transpose_pass.transpose(bwd, linear, (True,) * len(bwd.outs))
     except TypeError as error:
-        raise TypeError(f"forward mode through the vjp rule of `{name}`: {error.args[0].split(',')[0]}, so its backward rule "
-                        "cannot be transposed; give it a jvp rule too") from None  # fmt: skip
+        raise TypeError(f"forward mode through the vjp rule of `{name}`: {error.args[0].split(',')[0]}, so its "
+                        "backward rule cannot be transposed; give it a jvp rule too") from None  # fmt: skip
 
     def body(*args):
         found = iter(inline(new, args))

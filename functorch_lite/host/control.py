@@ -12,7 +12,7 @@ from functorch_lite.host.registry import host
 
 @host(p.call_p)
 def _call(in_types, out_types, *, graph, name):
-    """A jitted function inside an eager derivative runs compiled, as it would outside; under `disable_jit`, by NumPy."""
+    """A jitted function inside an eager derivative runs compiled, as it does outside; under `disable_jit`, by NumPy."""
 
     def fun(*values):
         if config.jit_disabled:

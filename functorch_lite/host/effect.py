@@ -50,7 +50,8 @@ def _checked(results, types, name: str) -> list[np.ndarray]:
         same_kind = y.dtype == t.dtype or dtypes.kind(dtypes.canonical(y.dtype)) == dtypes.kind(t.dtype)
         if y.shape != t.shape or not same_kind:
             got = array_type(y.shape, dtypes.canonical(y.dtype))
-            raise TypeError(f"the callback `{name}` returned {got} where {t} was announced; return that shape and dtype")
+            raise TypeError(
+                f"the callback `{name}` returned {got} where {t} was announced; return that shape and dtype")
         made.append(np.ascontiguousarray(y, t.dtype).reshape(t.shape))
     return made
 

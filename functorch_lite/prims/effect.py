@@ -42,8 +42,8 @@ def _infer(handle, *xs, out_types, rows, method, name):
 
 
 def _no_derivative(xs, ts, *, name, **params):
-    raise TypeError(f"the callback `{name}` has no derivative, at {at()}; give it one with `custom_jvp`, or wrap its operands in "
-                    "`stop_gradient`")  # fmt: skip
+    raise TypeError(f"the callback `{name}` has no derivative, at {at()}; give it one with `custom_jvp`, or wrap its "
+                    "operands in `stop_gradient`")  # fmt: skip
 
 
 def _silent_jvp(prim):
@@ -58,7 +58,8 @@ def _vmap(prim):
     def vmap(size, xs, batched, *, out_types, rows, method, name, axis_name=None):
         """One more level of rows. `rows`: per level, outermost first, (size, which operands have it)."""
         if method == "refuse":
-            raise ValueError(f"pure_callback `{name}` under vmap, at {at()}; say how by vmap_method=, such as \"sequential\"")
+            raise ValueError(f"pure_callback `{name}` under vmap, at {at()}; say how by vmap_method=, such as "
+                             '"sequential"')  # fmt: skip
         if method == "expand_dims":
             xs = [x if b or i == 0 else batch(x, 1) for i, (x, b) in enumerate(zip(xs, batched, strict=True))]
         elif method == "broadcast_all":

@@ -87,4 +87,5 @@ def close_graph(graph: Graph, kind, frame: Frame) -> tuple[Graph, list]:
     inputs = range(len(graph.ins))
     exact = [isinstance(kind, Mapping) or is_inexact(t.dtype) for t in graph.in_types]
     prepare = closing(kind, lambda inner: {i for i in inputs if exact[i]})
-    return trace(lambda *xs: inline(graph, xs), graph.in_types, transform=frame.transform, name=frame.name, prepare=prepare)
+    run = lambda *xs: inline(graph, xs)
+    return trace(run, graph.in_types, transform=frame.transform, name=frame.name, prepare=prepare)

@@ -120,7 +120,7 @@ def dialect() -> Dialect:
 
 
 class Lowering:
-    """One module under construction. Rules use `op`, `constant`, `reduce`-like regions by `block`, and `d` for types."""
+    """One module under construction. Rules use `op`, `constant`, `block` for regions like reduce's, `d` for types."""
 
     def __init__(self, d: Dialect):
         self.d, self.module, self.loc = d, ir.Module.create(), d.unknown
@@ -133,7 +133,7 @@ class Lowering:
     # -- what rules use --
 
     def op(self, name: str, out_types, operands: Sequence, attributes: dict | None = None, regions: int = 0):
-        """One operation, of StableHLO or of the dialect named: its result where `out_types` is one type, else a list."""
+        """One operation, of StableHLO or of the dialect named: its result if `out_types` is one type, else a list."""
         one = type(out_types) is ArrayType
         types = [self.d.type[out_types]] if one else [self.d.type[t] for t in out_types]
         name = name if "." in name else f"stablehlo.{name}"

@@ -72,6 +72,6 @@ def _contraction(low, xs, in_types, out_type, spec, precision):
 
 def _summable(dtype: np.dtype) -> np.dtype | None:
     """The dtype to which operands are converted that XLA multiplies badly or not at all; None for all others."""
-    if dtype.isbuiltin == 1 or dtype.name in ("bfloat16", "float16") or dtype.name.startswith(("float8_e4", "float8_e5")):
+    if dtype.isbuiltin == 1 or dtype.name.startswith(("bfloat16", "float16", "float8_e4", "float8_e5")):
         return None
     return np.dtype(np.float32 if dtypes.is_float(dtype) else np.int32)
