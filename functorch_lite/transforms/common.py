@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -51,10 +52,14 @@ def rewrite(fun: Callable) -> Callable:
         if depth > MAX_DEPTH:
             raise RecursionError(f"{name}: graphs are nested deeper than {MAX_DEPTH} calls; flatten the program")
         _depth.value = depth + 1
+        collects = gc.isenabled()
+        gc.disable()  # a pass makes many objects and no garbage: collecting would only walk them again and again
         try:
             made = fun(*args)
         finally:
             _depth.value = depth
+            if collects:
+                gc.enable()
         cache.add(args, made)
         return made
 
