@@ -151,6 +151,11 @@ def _simplify_broadcast(x, *, shape, axes):
     inner = x.made_by(broadcast_p)
     if inner:
         return broadcast_p, x.operands(), {"shape": shape, "axes": tuple([axes[a] for a in inner["axes"]])}
+    if x.made_by(reshape_p):
+        (small,) = x.operands()
+        kept = [a for n, a in zip(x.shape, axes, strict=True) if n != 1]
+        if 1 not in small.shape and [n for n in x.shape if n != 1] == list(small.shape):  # it only added axes of size 1
+            return broadcast_p, [small], {"shape": shape, "axes": tuple(kept)}
     return refilled(x, shape)
 
 
