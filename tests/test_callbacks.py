@@ -104,7 +104,8 @@ def test_pure_callback():
     same(fl.jit(fl.vmap(f))(xs), np.sin(xs))
     calls = []
     g = lambda x, method: fl.pure_callback(
-        lambda v: (calls.append(v.shape), np.sin(np.asarray(v)))[1], fl.ShapeDtypeStruct((), "float32"), x, vmap_method=method)
+        lambda v: (calls.append(v.shape), np.sin(np.asarray(v)))[1], fl.ShapeDtypeStruct((), "float32"), x,
+        vmap_method=method)  # fmt: skip
     same(fl.vmap(lambda x: g(x, "expand_dims"))(X), np.sin(X))
     assert calls == [(3,)]
     with pytest.raises(ValueError, match="vmap_method"):
@@ -120,9 +121,9 @@ def test_pure_callback():
 
 
 def test_a_callback_with_a_rule_is_differentiated():
-    host_sin = lambda x: fl.pure_callback(lambda v: np.sin(v), fl.ShapeDtypeStruct((), "float32"), x)
-    f = fl.custom_jvp(host_sin)
-    f.defjvp(lambda p, t: (f(*p), t[0] * fl.pure_callback(lambda v: np.cos(v), fl.ShapeDtypeStruct((), "float32"), p[0])))
+    number = fl.ShapeDtypeStruct((), "float32")
+    f = fl.custom_jvp(lambda x: fl.pure_callback(lambda v: np.sin(v), number, x))
+    f.defjvp(lambda p, t: (f(*p), t[0] * fl.pure_callback(lambda v: np.cos(v), number, p[0])))
     for g in (fl.grad(f), fl.jit(fl.grad(f)), fl.grad(fl.jit(f))):
         same(g(0.5), np.cos(0.5))
 
@@ -142,7 +143,8 @@ def test_io_callback_acts_once():
     same(fl.grad(lambda x: fl.lax.stop_gradient(f(fl.lax.stop_gradient(x))) * x)(1.0), 4)
 
 
-@pytest.mark.parametrize("transform", [lambda f: f, fl.jit, fl.vmap, lambda f: fl.jit(fl.vmap(f)), lambda f: fl.jit(fl.jit(f))])
+@pytest.mark.parametrize(
+    "transform", [lambda f: f, fl.jit, fl.vmap, lambda f: fl.jit(fl.vmap(f)), lambda f: fl.jit(fl.jit(f))])
 def test_exceptions_come_back_as_themselves(transform):
     class Mine(Exception):
         pass
@@ -153,14 +155,16 @@ def test_exceptions_come_back_as_themselves(transform):
     with pytest.raises(Mine, match="from the callback"):
         transform(lambda x: (fl.debug.callback(fail, x), x)[1])(X)
     with pytest.raises(Mine):
-        transform(lambda x: fl.pure_callback(fail, fl.ShapeDtypeStruct((), "float32"), fnp.sum(x), vmap_method="sequential"))(X)
+        transform(lambda x: fl.pure_callback(
+            fail, fl.ShapeDtypeStruct((), "float32"), fnp.sum(x), vmap_method="sequential"))(X)  # fmt: skip
     same(fl.jit(fnp.sin)(X), np.sin(X))
 
 
-@pytest.mark.parametrize("wrong", [lambda v: np.zeros(2, "f4"), lambda v: np.zeros(3, "i4"), lambda v: (v, v), lambda v: ()])
+@pytest.mark.parametrize(
+    "wrong", [lambda v: np.zeros(2, "f4"), lambda v: np.zeros(3, "i4"), lambda v: (v, v), lambda v: ()])
 @pytest.mark.parametrize("transform", [lambda f: f, fl.jit])
 def test_results_are_checked(wrong, transform):
-    with pytest.raises(TypeError, match="callback `.*` returned"):
+    with pytest.raises(TypeError, match=r"callback `.*` returned"):
         transform(lambda x: fl.pure_callback(wrong, fl.ShapeDtypeStruct((3,), "float32"), x))(X)
 
 

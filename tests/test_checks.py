@@ -5,6 +5,7 @@ import pytest
 
 import functorch_lite as fl
 import functorch_lite.numpy as fnp
+from functorch_lite.errors import KeyReuseError
 
 X = fnp.arange(3.0)
 FORMS = {
@@ -38,7 +39,8 @@ def test_error_if_takes_booleans_and_classes():
 FAULTS = {
     "nan": (lambda x: fnp.log(x - 1), FloatingPointError, r"`log` of f32\[.*3\] made NaN at test_checks.py:\d+"),
     "div": (lambda x: 1.0 / x, ZeroDivisionError, r"`div` .* divided by zero at test_checks.py:\d+"),
-    "index": (lambda x: x[x.astype(int) + 1], IndexError, r"`.*` of .* used an index out of bounds at test_checks.py:\d+"),
+    "index": (
+        lambda x: x[x.astype(int) + 1], IndexError, r"`.*` of .* used an index out of bounds at test_checks.py:\d+"),
     "slice": (lambda x: fl.lax.dynamic_slice(x, (x.astype(int)[2],), (2,)), IndexError, "out of bounds"),
     "update": (lambda x: x.at[x.astype(int) * 5].multiply(x), IndexError, "out of bounds"),
 }
@@ -82,3 +84,36 @@ def test_only_the_kinds_asked_for():
     with pytest.raises(ValueError, match="no kind of error"):
         fl.checked(f, errors="overflow")
     assert np.isnan(np.asarray(fl.checked(fl.jit(lambda x: x * 2))(X * np.nan))).all()  # it came in, it was not made
+
+
+KEY = fl.random.key(0)
+REUSED = {
+    "twice": lambda k: fl.random.normal(k) + fl.random.normal(k),
+    "split and used": lambda k: fl.random.normal(k) + fl.random.normal(fl.random.split(k)[0]),
+    "same part": lambda k: fl.random.normal(fl.random.split(k)[0]) + fl.random.normal(fl.random.split(k)[0]),
+    "in jit": lambda k: fl.jit(fl.random.normal)(k) + fl.random.normal(k),
+    "in a loop": lambda k: fl.lax.scan(lambda c, _: (c + fl.random.normal(k), None), 0.0, None, length=3)[0],
+    "in a branch": lambda k: fl.random.normal(k) + fl.lax.cond(k is None, lambda: 0.0, lambda: fl.random.normal(k)),
+}
+FINE = {
+    "split": lambda k: sum(fl.random.normal(s) for s in fl.random.split(k, 3)),
+    "folded": lambda k: sum(fl.random.normal(fl.random.fold_in(k, i)) for i in range(3)),
+    "rows": lambda k: fl.lax.scan(lambda c, s: (c + fl.random.normal(s), None), 0.0, fl.random.split(k, 3))[0],
+    "carried": lambda k: fl.lax.scan(lambda c, _: (fl.random.split(c)[0], fl.random.normal(fl.random.split(c)[1])), k,
+                                     None, length=3)[1],
+    "branches": lambda k: fl.lax.cond(fl.random.key_data(k)[0] > 5, lambda: fl.random.normal(k), lambda: fl.random.uniform(k)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REUSED)
+def test_a_key_used_twice(name):
+    f = REUSED[name]
+    for g in (fl.checked(f, "keys"), fl.jit(fl.checked(f, "keys")), fl.checked(fl.jit(f), "keys")):
+        with pytest.raises(KeyReuseError, match=r"used at test_checks.py:\d+ and again at test_checks.py:\d+"):
+            g(KEY)
+
+
+@pytest.mark.parametrize("name", FINE)
+def test_keys_used_well(name):
+    f = FINE[name]
+    np.testing.assert_allclose(fl.checked(fl.jit(f))(KEY), fl.jit(f)(KEY), rtol=1e-6)

@@ -20,9 +20,11 @@ WRONG = {
     "reshape": (lambda: X.reshape(2, 2), ValueError, "reshape"),
     "axis": (lambda: fnp.sum(X, axis=2), ValueError, "axis 2"),
     "grad of vector": (lambda: fl.grad(fnp.sin)(X), TypeError, r"one float scalar, got f32\[3\]"),
-    "grad of integers": (lambda: fl.grad(lambda x: x * 2.0)(3), TypeError, r"differentiates floats, got i32\[\] in argument 0"),
+    "grad of integers": (
+        lambda: fl.grad(lambda x: x * 2.0)(3), TypeError, r"differentiates floats, got i32\[\] in argument 0"),
     "grad of a leaf": (
-        lambda: fl.grad(lambda p: p["w"][0])({"w": [1.0, 3]}), TypeError, r"got i32\[\] in argument 0 \(p\) at \['w'\]\[1\]"),
+        lambda: fl.grad(lambda p: p["w"][0])({"w": [1.0, 3]}), TypeError,
+        r"got i32\[\] in argument 0 \(p\) at \['w'\]\[1\]"),
     "grad of text": (lambda: fl.grad(lambda s: 1.0)("text"), TypeError, r"argument 0 \(s\) is no array"),
     "grad of None": (lambda: fl.grad(lambda x: None)(1.0), TypeError, "one float scalar, got no array"),
     "grad of a pair": (lambda: fl.grad(lambda x: (x, x))(1.0), TypeError, "has_aux"),
@@ -36,7 +38,8 @@ WRONG = {
     "jit no function": (lambda: fl.jit(X), TypeError, "takes a function"),
     "aux": (lambda: fl.grad(lambda x: x, has_aux=True)(1.0), TypeError, "pair"),
     "tangent shape": (lambda: fl.jvp(fnp.sin, (X,), (fnp.ones(2),)), ValueError, r"shape of f32\[3\], got f32\[2\]"),
-    "tangent dtype": (lambda: fl.jvp(fnp.sin, (X,), (fnp.ones(3, "int32"),)), TypeError, r"dtype of f32\[3\], got i32\[3\]"),
+    "tangent dtype": (
+        lambda: fl.jvp(fnp.sin, (X,), (fnp.ones(3, "int32"),)), TypeError, r"dtype of f32\[3\], got i32\[3\]"),
     "tangent tree": (lambda: fl.jvp(fnp.sin, (X,), ([X],)), TypeError, "tree"),
     "tangent count": (lambda: fl.jvp(fnp.sin, (X,), ()), ValueError, "must be 1"),
     "primals": (lambda: fl.jvp(fnp.sin, X, X), TypeError, "tuple or list"),
@@ -78,7 +81,7 @@ def test_one_sentence(name):
 
 
 def test_messages_name_the_users_line():
-    names = ["shapes", "shapes in grad", "grad of vector", "grad of a leaf", "tangent shape", "cotangent shape", "mapped branch"]
-    for name in names:
+    names = ["shapes", "shapes in grad", "grad of vector", "grad of a leaf", "tangent shape", "cotangent shape"]
+    for name in [*names, "mapped branch"]:
         with pytest.raises(Exception, match=r"test_errors.py:\d+"):
             WRONG[name][0]()

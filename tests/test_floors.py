@@ -14,8 +14,11 @@ from functorch_lite.xla.module import LOWERINGS
 
 ROOT = pathlib.Path(functorch_lite.__file__).parent
 # From the ground up; a module imports only from lower floors, or from its own folder.
-FLOORS = ["errors", "config", "dtypes", "nodes", "tree", "tree_util", "ir", "source", "trace", "prims", "transforms", "control",
-          "array", "host", "xla", "api", "lax", "numpy", "random", "nn", "debug", "custom_batching", "checks", "extend", "testing", "__init__"]  # fmt: skip
+FLOORS = [
+    "errors", "config", "dtypes", "nodes", "tree", "tree_util", "ir", "source", "trace", "prims", "transforms",
+    "control", "array", "host", "xla", "api", "lax", "numpy", "random", "nn", "debug", "custom_batching", "checks",
+    "extend", "testing", "__init__",
+]  # fmt: skip
 FILES = sorted(ROOT.rglob("*.py"))
 
 
@@ -45,7 +48,8 @@ def test_imports_go_down(path):
                 continue
             if len(parts) > 1 and parts[1] in FLOORS:
                 same_folder = parts[1] == here[0]
-                assert same_folder or floor_of(parts[1:]) < floor_of(here), f"{'/'.join(here)}:{node.lineno} imports {name}"
+                where = f"{'/'.join(here)}:{node.lineno}"
+                assert same_folder or floor_of(parts[1:]) < floor_of(here), f"{where} imports {name}"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: "/".join(module_parts(p)))
@@ -69,7 +73,8 @@ def test_every_primitive_has_a_host_function_and_a_lowering():
 @pytest.mark.parametrize("floor", ["host", "xla/lower"])
 def test_mirrors_have_the_same_files(floor):
     """A primitive's host function and lowering stand in files named like the file of its record."""
-    records = {p.stem for p in (ROOT / "prims").glob("*.py") if "Primitive(" in p.read_text() or "elementwise(" in p.read_text()}
+    makes = lambda p: "Primitive(" in p.read_text() or "elementwise(" in p.read_text()
+    records = {p.stem for p in (ROOT / "prims").glob("*.py") if makes(p)}
     mirrored = {p.stem for p in (ROOT / floor).glob("*.py")}
     assert records - mirrored - {"linear", "pointwise"} == set()
 

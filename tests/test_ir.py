@@ -30,12 +30,14 @@ def test_types_are_interned():
 
 
 def test_equal_programs_are_equal_graphs():
-    f, g = graph_of(lambda x: [reduce_sum(mul(sin(x), x), (0,))]), graph_of(lambda y: [reduce_sum(mul(sin(y), y), (0,))])
+    f = graph_of(lambda x: [reduce_sum(mul(sin(x), x), (0,))])
+    g = graph_of(lambda y: [reduce_sum(mul(sin(y), y), (0,))])
     assert f == g and hash(f) == hash(g) and f is not g
     assert intern(f) is intern(g)
 
 
-SCALARS = [0.0, -0.0, 1, 1.0, True, False, 0, float("nan"), float("inf"), -float("inf"), 1j, complex(0.0, -0.0), complex(0, 0)]
+SCALARS = [0.0, -0.0, 1, 1.0, True, False, 0, float("nan"), float("inf"), -float("inf"), 1j,
+           complex(0.0, -0.0), complex(0, 0)]  # fmt: skip
 
 
 @pytest.mark.parametrize("a", SCALARS, ids=repr)
@@ -73,7 +75,8 @@ def test_print():
     graph = graph_of(lambda x: [reduce_sum(mul(sin(x), 2.0), (0,))])
     lines = [line.split("#")[0].rstrip() for line in str(graph).splitlines()]
     assert lines == [
-        "graph(a:f64[3]):", "  b:f64[3] = sin a", "  c:f64[3] = mul b 2.0", "  d:f64[] = reduce_sum c axes=(0,)", "  return d"]
+        "graph(a:f64[3]):", "  b:f64[3] = sin a", "  c:f64[3] = mul b 2.0", "  d:f64[] = reduce_sum c axes=(0,)",
+        "  return d"]  # fmt: skip
     assert "# test_ir.py:" in str(graph)
     html = graph._repr_html_()
     assert html.count("<tr>") == 4 and "reduce_sum c axes=(0,)" in html
@@ -111,7 +114,8 @@ def nest(depth):
     """Each level calls the level below twice, built anew each time."""
     if depth == 0:
         return graph_of(lambda x: [sin(x)])
-    return graph_of(lambda x: [mul(call(below, [x], "f")[0], call(below, [x], "f")[0])]) if (below := nest(depth - 1)) else None
+    below = nest(depth - 1)
+    return graph_of(lambda x: [mul(call(below, [x], "f")[0], call(below, [x], "f")[0])])
 
 
 def test_shared_graphs_are_visited_once():
@@ -131,7 +135,7 @@ def test_deep_nesting_is_a_sentence():
     graph = graph_of(lambda x: [sin(x)])
     for _ in range(130):
         inner = graph
-        graph = graph_of(lambda x: call(inner, [x], "f"))  # noqa: B023  used at once
+        graph = graph_of(lambda x: call(inner, [x], "f"))
     with pytest.raises(RecursionError, match="nested deeper than 100 calls"):
         reverse.linearize(graph, (True,))
 

@@ -76,7 +76,7 @@ def test_static_arguments():
         fl.jit(lambda x: x, static_argnums=3)
     with pytest.raises(ValueError, match="no such argument"):
         fl.jit(lambda x: x, static_argnames="y")
-    with pytest.raises(TypeError, match="argument 0 .* is no array"):
+    with pytest.raises(TypeError, match=r"argument 0 .* is no array"):
         fl.jit(lambda s: s)("text")
 
 

@@ -97,7 +97,8 @@ def test_questions_cost_linear_time():
     assert asked(2000) < 12 * asked(200)
 
 
-@pytest.mark.parametrize("convert", [bool, float, int, range, lambda v: [1, 2, 3][v], np.asarray, lambda v: 1 if v > 0 else 2])
+@pytest.mark.parametrize(
+    "convert", [bool, float, int, range, lambda v: [1, 2, 3][v], np.asarray, lambda v: 1 if v > 0 else 2])
 @pytest.mark.parametrize("transform", ["jit", "vmap"])
 def test_abstract_values_have_no_value(convert, transform):
     x = fnp.arange(3) if transform == "vmap" else fnp.asarray(1)
@@ -190,8 +191,9 @@ def leak(how=fl.grad):
 
 @pytest.mark.parametrize(
     "use",
-    [fnp.sin, lambda x: x + 1, lambda x: x[0], lambda x: fnp.reshape(x, (-1, 1)), float, fnp.sum, lambda x: fl.jit(fnp.sin)(x),
-     lambda x: fl.grad(lambda y: fnp.sum(y * x))(fnp.ones(3)), lambda x: fl.vmap(lambda y: y * x)(fnp.ones(3)), bool])  # fmt: skip
+    [fnp.sin, lambda x: x + 1, lambda x: x[0], lambda x: fnp.reshape(x, (-1, 1)), float, fnp.sum, bool,
+     lambda x: fl.jit(fnp.sin)(x), lambda x: fl.grad(lambda y: fnp.sum(y * x))(fnp.ones(3)),
+     lambda x: fl.vmap(lambda y: y * x)(fnp.ones(3))])  # fmt: skip
 @pytest.mark.parametrize("how", [fl.grad, fl.jit, lambda f: fl.vmap(lambda x: f(x[None]))])
 def test_a_tracer_that_escaped(use, how):
     kept = leak(how)

@@ -220,7 +220,8 @@ def test_residuals_that_are_inputs_are_forwarded():
     assert len(halves.first.outs) == 1 and sorted(halves.residuals) == [~1, ~0]
 
 
-@pytest.mark.parametrize("f", [fnp.floor, fnp.round, fnp.sign, lambda x: fnp.zeros(3) * 1.0, lambda x: (x > 0).astype(float)])
+@pytest.mark.parametrize(
+    "f", [fnp.floor, fnp.round, fnp.sign, lambda x: fnp.zeros(3) * 1.0, lambda x: (x > 0).astype(float)])
 def test_zero_tangents(f):
     y, pullback = fl.vjp(lambda x: (f(x), fnp.sin(x)), X)
     (ct,) = pullback((fnp.ones_like(y[0]), fnp.ones_like(y[1])))
@@ -288,15 +289,20 @@ def test_has_aux_and_trees():
     y, t, aux3 = fl.jvp(lambda p: loss(p, X), (params,), (params,), has_aux=True)
     same(y, value)
     out, pullback, aux4 = fl.vjp(lambda p: loss(p, X), params, has_aux=True)
+    same(out, value)
     same(pullback(1.0)[0]["w"], grads["w"])
     out, linear, aux5 = fl.linearize(lambda p: loss(p, X), params, has_aux=True)
+    same(out, value)
+    for other in (aux3, aux4, aux5):
+        same(other["y"], aux["y"])
     same(linear(params), t)
     h = fl.hessian(lambda p: loss(p, X)[0])(params)
     assert h["w"]["b"][0].shape == (3, 3, 3)
     v = fl.tree.map(fnp.ones_like, params)
     product = fl.hvp(lambda p, x: loss(p, x)[0], params, v, X)
-    same(product["b"][0], sum(np.sum(np.asarray(h["b"][0][k][0] if k == "b" else h["b"][0][k]), (1, 2) if k == "w" else 1)
-                              for k in ("w", "b")) + np.asarray(h["b"][0]["b"][1][0]))  # fmt: skip
+    rows = h["b"][0]
+    want = np.sum(np.asarray(rows["w"]), (1, 2)) + np.sum(np.asarray(rows["b"][0]), 1) + np.asarray(rows["b"][1][0])
+    same(product["b"][0], want)
     jac, aux6 = fl.jacrev(lambda p: (loss(p, X)[1]["y"], 1), has_aux=True)(params)
     assert jac["w"].shape == (3, 3, 3) and aux6 == 1
 
@@ -305,13 +311,13 @@ def test_programs_that_differ_in_a_number_derive_nothing():
     def rates(n):
         for k in range(n):
             rate = 0.103 + 0.01 * k
-            same(fl.grad(lambda w: fnp.sum(w**2) * rate)(X), 2 * X * rate)  # noqa: B023
-            same(fl.jvp(lambda w: fnp.sin(w) * rate + rate, (X,), (X,))[1], np.cos(X) * X * rate)  # noqa: B023
-            same(fl.hvp(lambda w: fnp.sum(w**3) * rate, X, X), 6 * X * X * rate)  # noqa: B023
+            same(fl.grad(lambda w: fnp.sum(w**2) * rate)(X), 2 * X * rate)
+            same(fl.jvp(lambda w: fnp.sin(w) * rate + rate, (X,), (X,))[1], np.cos(X) * X * rate)
+            same(fl.hvp(lambda w: fnp.sum(w**3) * rate, X, X), 6 * X * X * rate)
 
     rates(3)
     before = fl.cache_sizes()
     rates(50)
     after = fl.cache_sizes()
-    assert {k: after[k] - before[k] for k in ("value_and_grad", "pushforward", "_hvp", "jvp", "_plan")} == dict.fromkeys(
-        ("value_and_grad", "pushforward", "_hvp", "jvp", "_plan"), 0)
+    passes = ("value_and_grad", "pushforward", "_hvp", "jvp", "_plan")
+    assert {k: after[k] - before[k] for k in passes} == dict.fromkeys(passes, 0)

@@ -67,7 +67,8 @@ def test_nested_maps_swap():
     same(a, np.sin(x)[:, None] * y)
 
 
-BINARY = {"add": fnp.add, "matmul": fnp.matmul, "outer": fnp.outer, "where": lambda a, b: fnp.where(a[:, 0] > 0, a[:, 1], b[0]),
+BINARY = {"add": fnp.add, "matmul": fnp.matmul, "outer": fnp.outer,
+          "where": lambda a, b: fnp.where(a[:, 0] > 0, a[:, 1], b[0]),
           "take": lambda a, b: a[:, (b[0] > 0).astype(int)], "update": lambda a, b: a.at[0].add(b[1])}  # fmt: skip
 
 
@@ -81,13 +82,15 @@ def test_every_choice_of_mapped_operands(name):
             continue
         pick = lambda x, ax, i: x[i] if ax == 0 else x[0]
         args = [x if ax == 0 else x[0] for x, ax in zip((a, b), in_axes, strict=True)]
-        want = np.stack([np.asarray(f(fnp.asarray(pick(a, in_axes[0], i)), fnp.asarray(pick(b, in_axes[1], i)))) for i in range(5)])
+        rows = [[fnp.asarray(pick(x, ax, i)) for x, ax in zip((a, b), in_axes, strict=True)] for i in range(5)]
+        want = np.stack([np.asarray(f(*row)) for row in rows])
         same(fl.vmap(f, in_axes)(*map(fnp.asarray, args)), want)
 
 
 def test_errors_say_who_and_where():
     f = lambda params, x: x
-    with pytest.raises(ValueError, match=r"need one size, got 3 in argument 0 \(params\) at \['w'\].*; 4 in argument 1 \(x\)"):
+    sizes = r"need one size, got 3 in argument 0 \(params\) at \['w'\].*; 4 in argument 1 \(x\)"
+    with pytest.raises(ValueError, match=sizes):
         fl.vmap(f)({"w": np.ones(3)}, np.ones(4))
     with pytest.raises(ValueError, match=r"has no axis 0 to map over.*test_vmap.py:\d+"):
         fl.vmap(f)(1.0, np.ones(4))
@@ -95,7 +98,7 @@ def test_errors_say_who_and_where():
         fl.vmap(f, (0, 1))(np.ones(4), np.ones(4))
     with pytest.raises(ValueError, match="nothing is mapped"):
         fl.vmap(f, (None, None))(1.0, 2.0)
-    with pytest.raises(ValueError, match="has 1 entries.*2 positional"):
+    with pytest.raises(ValueError, match=r"has 1 entries.*2 positional"):
         fl.vmap(f, (0,))(np.ones(2), np.ones(2))
     with pytest.raises(ValueError, match="tree prefix"):
         fl.vmap(f, ({"v": 0}, 0))({"w": np.ones(3)}, np.ones(3))
