@@ -92,14 +92,14 @@ REUSED = {
     "split and used": lambda k: fl.random.normal(k) + fl.random.normal(fl.random.split(k)[0]),
     "same part": lambda k: fl.random.normal(fl.random.split(k)[0]) + fl.random.normal(fl.random.split(k)[0]),
     "in jit": lambda k: fl.jit(fl.random.normal)(k) + fl.random.normal(k),
-    "in a loop": lambda k: fl.lax.scan(lambda c, _: (c + fl.random.normal(k), None), 0.0, None, length=3)[0],
+    "in a loop": lambda k: fl.lax.while_loop(lambda c: c < 9, lambda c: c + fl.random.uniform(k) + 1, 0.0),
     "in a branch": lambda k: fl.random.normal(k) + fl.lax.cond(k is None, lambda: 0.0, lambda: fl.random.normal(k)),
 }
 FINE = {
     "split": lambda k: sum(fl.random.normal(s) for s in fl.random.split(k, 3)),
     "folded": lambda k: sum(fl.random.normal(fl.random.fold_in(k, i)) for i in range(3)),
     "rows": lambda k: fl.lax.scan(lambda c, s: (c + fl.random.normal(s), None), 0.0, fl.random.split(k, 3))[0],
-    "carried": lambda k: fl.lax.scan(lambda c, _: (fl.random.split(c)[0], fl.random.normal(fl.random.split(c)[1])), k,
+    "carried": lambda k: fl.lax.scan(lambda c, _: (lambda a, b: (a, fl.random.normal(b)))(*fl.random.split(c)), k,
                                      None, length=3)[1],
     "branches": lambda k: fl.lax.cond(fl.random.key_data(k)[0] > 5, lambda: fl.random.normal(k), lambda: fl.random.uniform(k)),
 }  # fmt: skip

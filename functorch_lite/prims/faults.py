@@ -10,7 +10,7 @@ import functools
 
 from functorch_lite import dtypes
 from functorch_lite.prims import elementwise as e
-from functorch_lite.prims import index, reduce
+from functorch_lite.prims import index, random, reduce
 from functorch_lite.prims.linear import shape_of
 from functorch_lite.prims.shape import reshape
 from functorch_lite.prims.slicing import slice as static_slice
@@ -80,3 +80,5 @@ for _prim in (index.scatter_p, index.scatter_add_p, index.scatter_mul_p, index.s
     _prim.faults = {"index": _scatter}
 index.dynamic_slice_p.faults = {"index": _dynamic(lambda rest, params: (params["sizes"], rest))}
 index.dynamic_update_slice_p.faults = {"index": _dynamic(lambda rest, params: (shape_of(rest[0]), rest[1:]))}
+
+KEY_CONSUMERS = (random.random_bits_p, random.random_split_p)  # a key may be the operand of one of these once
