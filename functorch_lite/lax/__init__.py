@@ -6,4 +6,5 @@ from functorch_lite.lax.index import *  # noqa: F403
 from functorch_lite.lax.loops import *  # noqa: F403
 from functorch_lite.lax.reduce import *  # noqa: F403
 from functorch_lite.lax.shape import *  # noqa: F403
+from functorch_lite.lax.solve import *  # noqa: F403
 from functorch_lite.lax.while_loop import *  # noqa: F403
