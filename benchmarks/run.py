@@ -17,7 +17,7 @@ import tempfile
 from benchmarks import report
 from benchmarks.harness import Bench, Row
 
-GROUPS = ("imports", "eager", "derivatives", "jit", "tracing", "scaling", "counts", "transformer", "steady")
+GROUPS = ("imports", "eager", "derivatives", "jit", "tracing", "scaling", "counts", "transformer", "steady", "control")
 
 
 def run_group(group):
