@@ -5,8 +5,8 @@ Operands: constants; the arrays of kept states that a `record` made; its two cou
 to turn `linear` takes the constants, the state before the turn and the values to the values, and `step` the constants
 and the state to the next state. With `reverse` the turns come backward, which the kept states make possible.
 
-The turns that a row did not take leave its values as they are. The transpose of a `replay` is one in the other
-direction: shared values that stay as they are become sums over all turns.
+The turns that a row did not take leave its values as they are; the count of all rows tells which turns were kept. The
+transpose of a `replay` is one in the other direction: shared values that stay as they are become sums over all turns.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from functorch_lite.control import schedule, tangents
+from functorch_lite.control.cond import switch
 from functorch_lite.control.loops import rewired
 from functorch_lite.control.record import NUMBER, put, slots_first, split_in_place
-from functorch_lite.control.rows import all_batched, chosen, first_of, like_row, mapped, one_by_one
+from functorch_lite.control.rows import all_batched, all_of, chosen, first_of, like_row, mapped, one_by_one
 from functorch_lite.control.schedule import I32
 from functorch_lite.control.turns import loop_while
 from functorch_lite.ir import ArrayType, Eqn, Graph, Primitive, array_type, compact, intern
@@ -26,6 +27,7 @@ from functorch_lite.prims.index import dynamic_slice, dynamic_update_slice
 from functorch_lite.prims.linear import is_linear
 from functorch_lite.prims.reduce import reduce_or
 from functorch_lite.prims.shape import broadcast, full, iota, reshape, zeros_like
+from functorch_lite.prims.slicing import slice as slice_
 from functorch_lite.trace import bind, inline, typeof
 from functorch_lite.transforms import transpose as transpose_pass
 from functorch_lite.transforms.common import pick, rebuild, rewrite, spread
@@ -86,6 +88,7 @@ class Run:
         self.rep = rep
         self.consts, self.kept, (self.count, self.span), self.values = rep.parts(operands)
         self.rows = bool(typeof(self.count).shape)
+        self.turns = self.span if self.rows else self.count  # how many there are to run
 
     def _of_rows(self, k):
         return broadcast(k, typeof(self.count).shape, ())
@@ -133,21 +136,21 @@ def _forward(run: Run) -> list:
         return [add(k, 1), *run.step(k, values[:n]), *run.linear(k, values[:n], values[n:])]
 
     start = [_taken(x, 0) for x in run.kept]
-    return loop_while(lambda k, *_: lt(k, run.span), turn, [full((), 0, I32), *start, *run.values])[1 + n :]
+    return loop_while(lambda k, *_: lt(k, run.turns), turn, [full((), 0, I32), *start, *run.values])[1 + n :]
 
 
 def _countdown(run: Run) -> list:
     """The turns backward where no state is needed."""
     turn = lambda k, *values: [sub(k, 1), *run.linear(k, [], values)]
-    return loop_while(lambda k, *_: ge(k, 0), turn, [sub(run.span, 1), *run.values])[1:]
+    return loop_while(lambda k, *_: ge(k, 0), turn, [sub(run.turns, 1), *run.values])[1:]
 
 
 def _backward(run: Run) -> list:
     """The turns backward. The kept turns lie on a stack: entry i is turn `turns[i]`, at the place `places[i]`."""
     n, slots = run.rep.states, typeof(run.kept[0]).shape[0] - 1
     a = schedule.digits(slots)
-    last = sub(run.span, 1)
-    j = schedule.stride(last, a)
+    last = sub(run.turns, 1)
+    j = schedule.stride(sub(run.span, 1), a)
     entries = iota(I32, (slots + 1,), 0)
     entry_j = broadcast(j, (slots + 1,), ())
     turns = schedule.shift_left(entries, entry_j)
@@ -246,8 +249,9 @@ def _vmap(size, xs, batched, *, axis_name=None, **params):
     n, s, q, v = rep.consts, rep.states, rep.shared, len(rep.values)
     consts, slots, (count, span), values = rep.parts(xs)
     bc, bk, (of_count, of_span), bv = rep.parts(batched)
-    if of_span:  # the rows kept different turns
-        return one_by_one(replay_p, size, xs, batched, **params), (True,) * v
+    if of_span:
+        ys = _vmap_spans(size, xs, batched, params) if size else all_batched(values, bv, size)
+        return ys, (True,) * v
     ragged = of_count or (typeof(count).shape != () and any(batched))
     states = (*bc, *[True] * s) if ragged else grown(depends(rep.step), n, s, (*bc, *bk))
     rows = (*bv[:q], *[b or ragged for b in bv[q:]])
@@ -265,6 +269,22 @@ def _vmap(size, xs, batched, *, axis_name=None, **params):
     if size == 0 and ragged:
         return values, mask[n + s :]
     return replay(wide, [*consts, *slots, count, span, *values]), mask[n + s :]
+
+
+def _vmap_spans(size, xs, batched, params) -> list:
+    """Rows that differ in what they kept go one after the other. Those that were recorded together do not differ."""
+    at = len(xs) - len(Replay(**params).values) - 1
+    first = lambda x: reshape(slice_(x, (0,), (1,)), ())
+
+    def alike(*args):
+        given = [first(x) if i == at else x for i, x in enumerate(args)]
+        ys, mask = _vmap(size, given, [b and i != at for i, b in enumerate(batched)], **params)
+        return all_batched(ys, mask, size)
+
+    types, span = [typeof(x) for x in xs], xs[at]
+    apart = lambda *args: one_by_one(replay_p, size, args, batched, **params)
+    graphs = [rebuild(apart, types, "vmap"), rebuild(alike, types, "vmap")]
+    return switch(convert(all_of(eq(span, broadcast(first(span), (size,)))), I32), graphs, xs)
 
 
 def _partition(eqn, known, types):

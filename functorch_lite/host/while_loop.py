@@ -105,6 +105,7 @@ class _Run:
     def __init__(self, given: rep.Replay, values):
         self.consts, self.kept, (self.count, span), self.values = given.parts(values)
         self.given, self.span, self.rows = given, int(span), np.ndim(self.count) > 0
+        self.turns = self.span if self.rows else int(self.count)
         self.linear_plan, self.step_plan = plan(given.linear), plan(given.step)
 
     def step(self, k, states):
@@ -124,20 +125,20 @@ class _Run:
     def forward(self) -> int:
         """Run all turns; returns how many states were computed. Likewise `backward`."""
         states = [x[0] for x in self.kept]
-        for k in range(self.span):
+        for k in range(self.turns):
             self.values = self.linear(k, states, self.values)
             states = self.step(k, states)
-        return self.span
+        return self.turns
 
     def backward(self) -> int:
         stack, slots, steps = [], len(self.kept[0]) - 1 if self.kept else 0, 0
-        if self.kept and self.span:
+        if self.kept and self.turns:
             a = schedule.digits(slots)
             j = schedule.host_stride(self.span - 1, a)
-            for i in range((self.span - 1 >> j) + 1):
+            for i in range((self.turns - 1 >> j) + 1):
                 where = schedule.host_place(i, j, a)
                 stack.append((i << j, [x[where] for x in self.kept]))
-        for k in range(self.span - 1, -1, -1):
+        for k in range(self.turns - 1, -1, -1):
             here, states = stack[-1] if stack else (k, [])
             after = here + schedule.host_distance(k - here, slots - len(stack))
             steps += k - here
@@ -160,6 +161,6 @@ def _replay(in_types, out_types, **params):
     def loop(*values):
         run = _Run(given, values)
         steps = run.backward() if given.reverse else run.forward()
-        return run.values, steps * sizes[0] + run.span * sizes[1]
+        return run.values, steps * sizes[0] + run.turns * sizes[1]
 
     return _measured(rep.replay_p, in_types, out_types, params, loop)

@@ -8,14 +8,16 @@ from typing import Any
 import numpy as np
 
 from functorch_lite import dtypes, tree
-from functorch_lite.api.arguments import Outputs, check_callable, describe, leaf_array, name_of
+from functorch_lite.api.arguments import describe
 from functorch_lite.array import asarray
 from functorch_lite.control import cond as control
 from functorch_lite.control.rows import I32
 from functorch_lite.control.together import together
 from functorch_lite.ir import Graph
+from functorch_lite.lax.carry import check_body, name_of, results
+from functorch_lite.lax.carry import operands as operand_leaves
 from functorch_lite.prims.elementwise import clamp, convert, min_, ne
-from functorch_lite.trace import SCALARS, Tracer, at, current_frame, inline, trace, typeof
+from functorch_lite.trace import SCALARS, Traced, Tracer, at, current_frame, inline, trace, typeof
 from functorch_lite.transforms.common import rebuild
 
 __all__ = ["cond", "switch"]
@@ -39,7 +41,7 @@ def cond(pred: Any, true_fun: Callable, false_fun: Callable, *operands: Any, ope
     if operand is not _NONE:
         operands = (*operands, operand)
     for fun in (true_fun, false_fun):
-        check_callable("cond", fun)
+        check_body("cond", fun)
     return _choose("cond", _predicate(pred), [false_fun, true_fun], operands, _NAMES)
 
 
@@ -53,7 +55,7 @@ def switch(index: Any, branches: Sequence[Callable], *operands: Any, operand: An
     if not branches:
         raise ValueError(f"switch: got no branches, at {at()}; give at least one function")
     for fun in branches:
-        check_callable("switch", fun)
+        check_body("switch", fun)
     if operand is not _NONE:
         operands = (*operands, operand)
     names = [f"branch {k}" for k in range(len(branches))]
@@ -116,45 +118,39 @@ def _position(index: Any, count: int) -> Any:
 
 def _choose(what: str, index: Any, funs: Sequence[Callable], operands: tuple, names: Sequence[str]) -> Any:
     if type(index) is int:
-        return _call(what, funs[index], operands)
-    leaves, structure = tree.flatten(operands)
-    paths = tree.flatten_with_path(operands)[0]
-    leaves = [leaf_array(x, what, funs[0], path) for x, (path, _) in zip(leaves, paths, strict=True)]
+        leaves, structure = results(what, funs[index], funs[index](*operands), "the result")
+        return structure.unflatten([x if hasattr(x, "type") else asarray(x) for x in leaves])
+    leaves, structure = operand_leaves(operands, f"{what}: the operand")
     types = [typeof(x) for x in leaves]
     made = [_traced(what, fun, structure, types) for fun in funs]
-    outputs = [out for _, _, out in made]
-    _check_trees(what, funs, outputs, names)
-    graphs, captured = together([(graph, values) for graph, values, _ in made])
-    graphs = _alike(what, graphs, outputs, names)
-    return outputs[0].build(control.switch(index, graphs, [*captured, *leaves]))
+    trees = [out for _, out in made]
+    _check_trees(what, trees, names)
+    graphs, captured = together([traced for traced, _ in made])
+    graphs = _alike(what, graphs, trees[0], names)
+    return trees[0].unflatten(control.switch(index, graphs, [*captured, *leaves]))
 
 
-def _call(what: str, fun: Callable, operands: tuple) -> Any:
-    """The branch as Python calls it; numbers among its results become arrays, as they do in a traced program."""
-    out = Outputs(what, fun, fun(*operands))
-    return out.build([x if hasattr(x, "type") else asarray(x) for x in out.traced])
-
-
-def _traced(what: str, fun: Callable, structure: Any, types: Sequence) -> tuple[Graph, list, Outputs]:
-    out: list[Outputs] = []
+def _traced(what: str, fun: Callable, structure: Any, types: Sequence) -> tuple[Traced, Any]:
+    """The graph of a branch, and the tree that it returns."""
+    trees = []
 
     def flat(*tracers):
-        out.append(Outputs(what, fun, fun(*structure.unflatten(tracers))))
-        return out[-1].traced
+        leaves, out = results(what, fun, fun(*structure.unflatten(tracers)), "the result")
+        trees.append(out)
+        return leaves
 
-    graph, captured = trace(flat, types, transform=what, name=name_of(fun))
-    return graph, captured, out[-1]
-
-
-def _check_trees(what: str, funs, outputs: Sequence[Outputs], names: Sequence[str]) -> None:
-    first = outputs[0].structure
-    for k, out in enumerate(outputs):
-        if out.structure != first:
-            raise TypeError(f"{what}: {names[0]} and {names[k]} must return the same tree, got {first} and "
-                            f"{out.structure}, at {at()}; return the same containers")  # fmt: skip
+    return trace(flat, types, transform=what, name=name_of(fun)), trees[-1]
 
 
-def _alike(what: str, graphs: Sequence[Graph], outputs: Sequence[Outputs], names: Sequence[str]) -> list[Graph]:
+def _check_trees(what: str, trees: Sequence, names: Sequence[str]) -> None:
+    for name, other in zip(names, trees, strict=True):
+        if other != trees[0]:
+            found = tree.difference(trees[0], other) or tree.difference(other, trees[0])
+            raise TypeError(f"{what}: the branches must return the same tree; {names[0]} and {name} differ {found}, at "
+                            f"{at()}")  # fmt: skip
+
+
+def _alike(what: str, graphs: Sequence[Graph], structure: Any, names: Sequence[str]) -> list[Graph]:
     """The graphs with equal types of results: what came from Python numbers takes the dtype of the other branches.
 
     Raises TypeError with a table of the results that differ.
@@ -166,10 +162,11 @@ def _alike(what: str, graphs: Sequence[Graph], outputs: Sequence[Outputs], names
         if len({t.shape for t in types}) > 1 or any(t.dtype != dtype and not t.weak for t in types):
             bad.append(k)
     if bad:
-        leaves = tree.flatten_with_path(outputs[0].build(graphs[0].outs))[0]
-        paths = [tree.keystr(path) or "the result" for path, _ in leaves]
-        lines = [f"  {paths[k]}: {', '.join([f'{g.out_types[k]} in {n}' for n, g in zip(names, graphs, strict=True)])}"
-                 for k in bad]  # fmt: skip
+        leaves = tree.flatten_with_path(structure.unflatten(range(len(wanted))))[0]
+        rows = [("result", *names)]
+        rows += [(tree.keystr(leaves[k][0]) or "all", *[str(g.out_types[k]) for g in graphs]) for k in bad]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = ["  " + "  ".join([c.ljust(w) for c, w in zip(row, widths, strict=True)]).rstrip() for row in rows]
         raise TypeError(f"{what}: the branches must return the same shapes and dtypes, at {at()}; they differ in\n"
                         + "\n".join(lines))  # fmt: skip
     return [_converted(g, wanted) for g in graphs]
