@@ -15,7 +15,7 @@ from functorch_lite.host.execute import plan
 from functorch_lite.host.registry import host
 from functorch_lite.ir import Eqn, Graph
 
-LONG = 300  # equations run: a Python loop over so many takes longer than a call of a compiled one
+LONG = 100  # equations run: a Python loop over so many takes longer than a call of a compiled one
 _PATIENCE = 0.1  # seconds: about what it takes to compile a loop
 
 
