@@ -62,6 +62,7 @@ def custom_linear_solve(
         given = like.flat(lambda x: transpose_solve(reverse, x), has_aux)
         undone = trace(given, like.types, transform=what, name=name_of(transpose_solve))
         like.grown(undone, "transpose_solve", exactly=True)
+        undone = undone._replace(graph=_part(undone.graph, undone.graph.ins, None, undone.graph.outs[: like.count]))
         parts += [back, _factored(undone)]
     graphs, captured = together(parts)
     graphs = [like.converted(g) for g in graphs]
@@ -266,5 +267,7 @@ def _factored(traced: Traced) -> Traced:
     return Traced(second, [captured[v] if v in inputs else next(results) for v in leaves])
 
 
-def _part(graph: Graph, ins: Sequence, indices: Sequence[int], outs: Sequence) -> Graph:
+def _part(graph: Graph, ins: Sequence, indices: Sequence[int] | None, outs: Sequence) -> Graph:
+    """The graph with these inputs, equations (None: all) and results."""
+    indices = range(len(graph.eqns)) if indices is None else indices
     return compact(graph.types, ins, [graph.eqns[k] for k in indices], outs, [graph.sources[k] for k in indices])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functorch_lite.ir import Graph, Lit
 from functorch_lite.prims.elementwise import add_cotangents
 from functorch_lite.prims.linear import Deferred, Linear, settle
-from functorch_lite.trace import current_frame
+from functorch_lite.trace import this_frame
 from functorch_lite.transforms.common import again, pick, rebuild, rewrite, visit
 
 
@@ -22,7 +22,7 @@ def transpose(
     mask: list[bool] = []
 
     def body(*args):
-        frame = current_frame()
+        frame = this_frame()
         env, cts, later = dict(zip(fixed, args[: len(fixed)], strict=True)), {}, []
         deferred: dict[int, list[Deferred]] = {}  # parts of cotangents, put together when the cotangent is needed
 
@@ -56,6 +56,9 @@ def transpose(
                                 "`linear_transpose` takes linear functions only")  # fmt: skip
             xs = [a.value if type(a) is Lit else env[a] if a in env else Linear(graph.types[a]) for a in eqn.ins]
             parts = eqn.prim.transpose(ct if eqn.prim.many else ct[0], *xs, **params)
+            if frame.captured:  # the rule computed with a `Linear`: a product of two of them, or a quotient by one
+                raise TypeError(f"`{eqn.prim.name}` is not linear in all its operands at once, so it cannot be "
+                                "transposed; `linear_transpose` takes linear functions only")  # fmt: skip
             for a, c in zip(eqn.ins, parts, strict=True):
                 accumulate(a, c)
         made = [total(i) for i in wanted]
