@@ -1,8 +1,9 @@
-"""Memory of reverse mode: `checkpoint`, its policies, `checkpoint_name`, and `residuals`."""
+"""Memory of reverse mode: `checkpoint`, its policies, `checkpoint_name`, budgets, and `residuals`."""
 
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -10,6 +11,7 @@ from functorch_lite import tree
 from functorch_lite.api.arguments import Outputs, argument_text, check_callable, leaf_array, name_of, wraps
 from functorch_lite.api.differentiate import Differentiated
 from functorch_lite.array import Array
+from functorch_lite.control import budget
 from functorch_lite.control.loops import nbytes
 from functorch_lite.control.remat import Chosen, opened, remat_p, saves
 from functorch_lite.control.remat import remat as bind_remat
@@ -161,6 +163,44 @@ def checkpoint_name(x: Any, name: str) -> Any:
     if not isinstance(name, str):
         raise TypeError(f"checkpoint_name takes a string, got {type(name).__name__} {name!r}, at {at()}")
     return tree.map(lambda leaf: naming.name(leaf, name), x)
+
+
+# ---- budgets ----
+
+_UNITS = {"": 1, "b": 1} | {f"{u}{b}": (1024 if b == "ib" else 1000) ** n
+                            for n, u in enumerate("kmgt", 1) for b in ("b", "ib")}  # fmt: skip
+
+
+def memory_bytes(transform: str, memory: Any) -> int | None:
+    """A budget as a number of bytes. Raises TypeError or ValueError for what is none."""
+    if memory is None or (type(memory) is int and memory > 0):
+        return memory
+    if not isinstance(memory, str):
+        error = ValueError if type(memory) is int else TypeError
+        raise error(f"{transform}: memory must be a positive number of bytes, or a text such as \"512MB\", got "
+                    f"{memory!r}, at {at()}")  # fmt: skip
+    found = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([a-z]*)\s*", memory.lower())
+    if found is None or found[2] not in _UNITS or not float(found[1]):
+        raise ValueError(f"{transform}: memory={memory!r} is no amount of memory, at {at()}; write it like \"512MB\", "
+                         "\"1.5GiB\" or 4096")  # fmt: skip
+    return max(1, int(float(found[1]) * _UNITS[found[2]]))
+
+
+def within(transform: str, fun: Callable, made: Differentiated, limit: int | None) -> Graph:
+    """The graph of value and gradient that holds no more than `limit` bytes. Raises ValueError if none is found."""
+    if limit is None:
+        return passes.value_and_grad(made.graph, made.active)
+    graph, needs = budget.value_and_grad(made.graph, made.active, limit, current_frame() is not None)
+    if needs > limit:
+        raise ValueError(
+            f"{transform} of `{name_of(fun)}` needs {_amount(needs)} beside its arguments and results, even if it "
+            f"computes again what it can; the budget is {_amount(limit)}, at {at()}; allow more memory")
+    return graph
+
+
+def _amount(count: int) -> str:
+    unit, size = next(((u, s) for u, s in (("GB", 10**9), ("MB", 10**6), ("kB", 1000)) if count >= s), ("bytes", 1))
+    return f"{-(-10 * count // size) / 10:g} {unit}"
 
 
 # ---- what reverse mode saves ----

@@ -23,6 +23,7 @@ from functorch_lite.api.differentiate import (
     positions,
     shape_of,
 )
+from functorch_lite.api.remat import memory_bytes, within
 from functorch_lite.ir import ArrayType, array_type
 from functorch_lite.prims.shape import zeros_like
 from functorch_lite.trace import at, run, trace, typeof
@@ -37,6 +38,7 @@ def value_and_grad(
     has_aux: bool = False,
     holomorphic: bool = False,
     allow_int: bool = False,
+    memory: str | int | None = None,
 ) -> Callable:
     """A function that returns the value of `fun` and its gradient in the arguments `argnums`.
 
@@ -44,13 +46,17 @@ def value_and_grad(
     The result is (value, gradient), or ((value, aux), gradient); the gradient has the tree, shapes and dtypes of the
     argument, a tuple of them if `argnums` is a sequence. Integer arguments, with `allow_int`, get float0 zeros.
     For complex arguments the gradient of a real f is df/dx - i df/dy, as in JAX.
-    Raises TypeError for other results or arguments, ValueError if `argnums` does not fit the call.
+    memory: how much may be held at once beside arguments and results, such as "512MB" or a number of bytes; what does
+    not fit is computed again, in the way that takes least time by a model of sizes and costs.
+    Raises TypeError for other results or arguments, ValueError if `argnums` does not fit the call, or if `memory` is
+    too little.
     """
     check_callable("value_and_grad", fun)
+    limit = memory_bytes("value_and_grad", memory)
 
     @wraps(fun, "value_and_grad")
     def wrapped(*args, **kwargs):
-        return _value_and_grad("value_and_grad", fun, argnums, has_aux, holomorphic, allow_int, args, kwargs)
+        return _value_and_grad("value_and_grad", fun, argnums, has_aux, holomorphic, allow_int, limit, args, kwargs)
 
     return wrapped
 
@@ -61,24 +67,26 @@ def grad(
     has_aux: bool = False,
     holomorphic: bool = False,
     allow_int: bool = False,
+    memory: str | int | None = None,
 ) -> Callable:
     """A function that returns the gradient of `fun`; with `has_aux`, (gradient, aux). See `value_and_grad`."""
     check_callable("grad", fun)
+    limit = memory_bytes("grad", memory)
 
     @wraps(fun, "grad")
     def wrapped(*args, **kwargs):
-        value, gradient = _value_and_grad("grad", fun, argnums, has_aux, holomorphic, allow_int, args, kwargs)
+        value, gradient = _value_and_grad("grad", fun, argnums, has_aux, holomorphic, allow_int, limit, args, kwargs)
         return (gradient, value[1]) if has_aux else gradient
 
     return wrapped
 
 
-def _value_and_grad(transform, fun, argnums, has_aux, holomorphic, allow_int, args, kwargs):
+def _value_and_grad(transform, fun, argnums, has_aux, holomorphic, allow_int, limit, args, kwargs):
     wanted, one = positions(transform, fun, argnums, args)
     check = check_inputs(transform, holomorphic, allow_int)
     made = Differentiated(transform, fun, wanted, args, kwargs, has_aux=has_aux, check=check)
     check_scalar(transform, fun, made, holomorphic)
-    derived = passes.value_and_grad(made.graph, made.active)
+    derived = within(transform, fun, made, limit)
     values = run(derived, made.inputs, made.graph.sources)
     n = len(made.graph.outs)
     grads = iter(values[n:])

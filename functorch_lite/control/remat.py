@@ -13,6 +13,7 @@ the user, about (primitive, *types of operands, **parameters); a graph that hold
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from functorch_lite.control.call import call_p
 from functorch_lite.control.loops import resaved
@@ -74,11 +75,12 @@ def _keep(policy, graph: Graph) -> Callable[[int, Eqn], bool]:
     A named value is the one it was before it got the name, so that one is saved in its place.
     """
     names: dict[int, list[str]] = {}
-    before: dict[int, int] = {}  # a named value -> what it was without a name
+    before: dict[int, Any] = {}  # a named value -> what it was without a name
     for eqn in graph.eqns:
         if eqn.prim is name_p:
-            value = before[eqn.outs[0]] = before.get(eqn.ins[0], eqn.ins[0])
-            names.setdefault(value, []).append(dict(eqn.params)["name"])
+            (a,), (o,) = eqn.ins, eqn.outs
+            before[o] = before.get(a, a)
+            names.setdefault(before[o], []).append(dict(eqn.params)["name"])
 
     def keep(value: int, eqn: Eqn) -> bool:
         if silent(eqn) is None:
@@ -89,9 +91,8 @@ def _keep(policy, graph: Graph) -> Callable[[int, Eqn], bool]:
     return keep
 
 
-@rewrite
 def opened(graph: Graph) -> Graph:
-    """The graph with the equations of the functions it calls in place of the calls."""
+    """The graph with the equations of the functions it calls in place of the calls, and the lines of both."""
     if all(eqn.prim is not call_p for eqn in graph.eqns):
         return graph
     types, eqns, sources = list(graph.in_types), [], []
@@ -155,8 +156,9 @@ def _partition(eqn, known, types):
     outs = (*outs, *range(start, len(types)))
     rest = (*part.forward(known_ins, outs), *pick(eqn.ins, known, False))
     unknown = pick(eqn.outs, part.known, False)
-    early = _equation(eqn, first, known_ins, outs)
-    late = _equation(eqn, second, rest, unknown, replay=params["replay"] or again)
+    replay = params["replay"] or again
+    early = _equation(eqn, first, known_ins, outs, replay=replay)
+    late = _equation(eqn, second, rest, unknown, replay=replay)
     return early if outs or first.effects else None, late if unknown or second.effects else None
 
 
