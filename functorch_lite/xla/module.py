@@ -24,6 +24,8 @@ _local = threading.local()  # an MLIR context belongs to one thread
 _create = ir.Operation.create
 
 LOWERINGS: dict[Primitive, Callable] = {}
+NAMES: dict[Primitive, str] = {}  # of those that are one operation without attributes, on all dtypes
+_NOTHING: dict[str, Any] = {}
 
 
 def lowering(prim: Primitive) -> Callable:
@@ -182,7 +184,7 @@ class Lowering:
         """A small constant array of integers or floats."""
         value = np.ascontiguousarray(value)
         type_ = array_type(value.shape, value.dtype)
-        attribute = ir.DenseElementsAttr.get(value, type=self.d.element[value.dtype], shape=value.shape)
+        attribute = ir.DenseElementsAttr.get(value.data, type=self.d.element[value.dtype], shape=value.shape)
         return self.op("constant", type_, [], {"value": attribute})
 
     def block(self, region, types: Sequence[ArrayType], body: Callable) -> None:
@@ -236,7 +238,7 @@ class Lowering:
     def apply(self, graph: Graph, args: Sequence, name: str) -> list:
         """Call the private function that computes `graph`; equal graphs share one."""
         results = [self.d.type[t] for t in graph.out_types]
-        callee = {"callee": ir.FlatSymbolRefAttr.get(self.function(graph, name))}
+        callee: dict[str, ir.Attribute] = {"callee": ir.FlatSymbolRefAttr.get(self.function(graph, name))}
         if not graph.effects:
             return list(_create("func.call", results, args, callee, loc=self.loc).results)
         made = _create("func.call", [self.d.token, *results], [self.token, *args], callee, loc=self.loc)
@@ -280,7 +282,12 @@ class Lowering:
         """Emit the equations at the current insertion point; returns the results."""
         types, env, location = graph.types, args, self.d.location
         for k, (prim, ins, params, outs) in enumerate(graph.eqns):
-            self.loc = location[graph.sources[k]]
+            self.loc = loc = location[graph.sources[k]]
+            name = NAMES.get(prim)
+            if name is not None and Lit not in map(type, ins):  # most equations: nothing to look up but the type
+                made = _create(name, [self.d.type[types[outs[0]]]], [env[a] for a in ins], _NOTHING, loc=loc)
+                env.append(made.result)
+                continue
             shape = types[outs[0]].shape if outs else ()
             xs, in_types = [], []
             for i, a in enumerate(ins):

@@ -6,7 +6,7 @@ from functorch_lite import dtypes
 from functorch_lite.ir import Primitive
 from functorch_lite.prims import elementwise as p
 from functorch_lite.prims.pointwise import BOOL
-from functorch_lite.xla.module import lowering
+from functorch_lite.xla.module import NAMES, lowering
 
 FLOAT32 = dtypes.canonical("float32")
 
@@ -23,6 +23,9 @@ def simple(prim: Primitive, name: str, narrow: bool = True) -> None:
     """One operation without attributes, of StableHLO where no dialect is named. `narrow`: XLA computes it well in 16
     and in 8 bits, where it rounds once; what it puts together from other operations is rounded, or overflows, in each.
     """
+    if narrow:
+        NAMES[prim] = name if "." in name else f"stablehlo.{name}"
+
     @lowering(prim)
     def rule(low, xs, in_types, out_types):
         compute = lambda ys, type_: low.op(name, type_, ys)
