@@ -15,11 +15,13 @@ Numbers of turns are int32. The functions on Python ints are those of the host, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from functorch_lite.ir import ArrayType
 from functorch_lite.prims.bits import clz, shift_left, shift_right_logical
-from functorch_lite.prims.elementwise import add, and_, convert, div, eq, le, max_, min_, mul, rem, select, sub
+from functorch_lite.prims.elementwise import add, and_, div, eq, le, max_, min_, mul, rem, select, sub
 
 I32 = np.dtype(np.int32)
 LEAST = 4  # places
@@ -33,7 +35,7 @@ def digits(slots: int) -> int:
     return int(slots * _SHARE).bit_length() - 1
 
 
-def default_slots(types: list[ArrayType]) -> int:
+def default_slots(types: Sequence[ArrayType]) -> int:
     """How many turns to keep of states of these types: as many as take no more than 1 MB, but at least a few.
 
     A compiled program fills their memory with zeros first, which must not take longer than a loop of few turns.
@@ -69,7 +71,7 @@ def distance(left, free):
     two_less = div(mul(f, one), 2)
     three = div(mul(mul(one, add(f, 2)), add(f, 3)), 6)
     three_less = div(mul(mul(f, one), add(f, 2)), 6)
-    far = max_(two, div(mul(left, 4), add(f, 4)))
+    far = max_(two, mul(div(left, add(f, 4)), 4))
     made = select(le(left, three), max_(one, sub(left, three_less)), far)
     made = select(le(left, two), max_(sub(left, two_less), 1), made)
     made = select(le(left, one), 1, made)
@@ -99,8 +101,5 @@ def host_distance(left: int, free: int) -> int:
         return max(1, left - f * (f + 1) // 2)
     if left <= two * (f + 3) // 3:
         return max(f + 1, left - f * (f + 1) * (f + 2) // 6)
-    return max(two, left * 4 // (f + 4))
+    return max(two, left // (f + 4) * 4)
 
-
-def i32(x):
-    return convert(x, I32)
