@@ -7,10 +7,23 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # before the first import of
 # Compiled code does not warn of overflow and division by zero, so eager code does not either.
 warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"functorch_lite\.")
 
-from functorch_lite import custom_batching, debug, dtypes, errors, lax, nn, numpy, random, tree, tree_util
+from functorch_lite import (
+    custom_batching,
+    custom_derivatives,
+    debug,
+    dtypes,
+    errors,
+    lax,
+    nn,
+    numpy,
+    random,
+    tree,
+    tree_util,
+)
 from functorch_lite import host as _host  # registers the NumPy executor
 from functorch_lite.api.caches import cache_sizes, clear_caches
 from functorch_lite.api.callbacks import io_callback, pure_callback
+from functorch_lite.api.closures import closure_convert, linear_call
 from functorch_lite.api.custom import check_rules, custom_gradient, custom_jvp, custom_rules, custom_vjp
 from functorch_lite.api.devices import (
     block_until_ready,

@@ -1,0 +1,15 @@
+"""Rules for derivatives, under the names where JAX has them."""
+
+from functorch_lite.api.closures import closure_convert, linear_call
+from functorch_lite.api.custom import custom_gradient, custom_jvp, custom_vjp
+from functorch_lite.api.rules import CustomVJPPrimal, SymbolicZero
+
+__all__ = [
+    "CustomVJPPrimal",
+    "SymbolicZero",
+    "closure_convert",
+    "custom_gradient",
+    "custom_jvp",
+    "custom_vjp",
+    "linear_call",
+]
