@@ -301,11 +301,11 @@ class Jitted:
         key = (structure, types, static, config.default_float)
         found = self.entries.get(key)
         if found is None and frame is not None:
-            found = frame.memo.get((id(self), key))
+            found = frame.memo.get((self, key))
         if found is None:
             found = self._trace(structure, types, donated, join, dynamic)
-            if any(isinstance(x, Tracer) for x in found.captured):
-                frame.memo[id(self), key] = found
+            if frame is not None and any(isinstance(x, Tracer) for x in found.captured):
+                frame.memo[self, key] = found  # the frame keeps the function, whose id would else be given away
             else:
                 self._keep(key, found)
         return found, inputs, donated
