@@ -275,7 +275,7 @@ def asarray(x: Any) -> Array:
     return of_value(x if isinstance(x, np.generic) and x.dtype is dtype else np.array(x, dtype, order="C"))
 
 
-def scalar(x: Any, dtype: np.dtype) -> np.generic:
+def scalar(x: Any, dtype: np.dtype) -> Any:
     """A Python scalar as a NumPy scalar of a dtype. Raises OverflowError where an integer does not fit."""
     kind = dtypes.kind(dtype)
     if kind in "iu" and not isinstance(x, bool):

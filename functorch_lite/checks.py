@@ -12,7 +12,7 @@ from functorch_lite.array import Array
 from functorch_lite.errors import KeyReuseError
 from functorch_lite.ir import Eqn, Graph, Lit, source_text, subgraphs
 from functorch_lite.prims.faults import KEY_CONSUMERS, nan_made, some
-from functorch_lite.trace import Tracer, at, bind, current_frame, run, trace, typeof
+from functorch_lite.trace import Tracer, at, bind, run, this_frame, trace, typeof
 
 ERRORS = {"nan": FloatingPointError, "div": ZeroDivisionError, "index": IndexError, "keys": KeyReuseError}
 _SAYS = {"nan": "made NaN", "div": "divided by zero", "index": "used an index out of bounds"}
@@ -81,7 +81,7 @@ def instrumented(graph: Graph, kinds: tuple[str, ...], outer: Any = None) -> tup
     """
 
     def body(*args):
-        env, frame = list(args), current_frame()
+        env, frame = list(args), this_frame()
         for k, eqn in enumerate(graph.eqns):
             source = frame.source = outer if type(graph.sources[k]) is int else graph.sources[k]
             xs = [a.value if type(a) is Lit else env[a] for a in eqn.ins]
@@ -98,7 +98,7 @@ def _again(eqn: Eqn, xs: list, kinds, source) -> list:
     """The equation recorded anew, with checks in the graphs it holds."""
     graphs = subgraphs(eqn.params)
     if graphs and eqn.prim.rewire is not None:
-        frame = current_frame()
+        frame = this_frame()
         made = [instrumented(g, kinds, source) for g in graphs]
         here = eqn._replace(ins=tuple([frame.atom(x) for x in xs]))
         extras = [tuple([frame.atom(v) for v in captured]) for _, captured in made]
@@ -132,12 +132,14 @@ def check_keys(graph: Graph) -> None:
     """Raise KeyReuseError if a random key is used twice, with both lines."""
     for uses in _uses(graph).values():
         if len(uses) > 1:
-            first, second = [source_text(s) if s is not None and type(s) is not int else "an unknown line" for s in uses[:2]]
-            raise KeyReuseError(f"a random key is used at {first} and again at {second}, so both get the same numbers; split it")
+            known = [s is not None and type(s) is not int for s in uses[:2]]
+            first, second = [source_text(s) if k else "an unknown line" for s, k in zip(uses, known)]
+            raise KeyReuseError(f"a random key is used at {first} and again at {second}, so both get the same numbers; "
+                                "split it")  # fmt: skip
 
 
 def _uses(graph: Graph) -> dict[Any, list]:
-    """How a graph uses keys: what a key is computed from -> the sources of its uses, those in nested graphs included."""
+    """How a graph uses keys: what a key is computed from -> the sources of its uses, also those in nested graphs."""
     identity: list[Any] = [("input", i) for i in graph.ins]
     uses: dict[Any, list] = {}
     for k, eqn in enumerate(graph.eqns):

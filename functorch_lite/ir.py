@@ -11,7 +11,7 @@ import math
 import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, final
 
 import numpy as np
 
@@ -93,6 +93,7 @@ def array_type(shape: tuple[int, ...], dtype: np.dtype, weak: bool = False, vary
     return _array_type(shape, dtype, weak, vary, False)
 
 
+@final
 class Lit:
     """A scalar literal: a typed operand that takes the shape of the operands beside it.
 

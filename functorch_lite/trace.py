@@ -326,6 +326,11 @@ def current_frame() -> Frame | None:
     return frames[-1] if frames else None
 
 
+def this_frame() -> Frame:
+    """The frame that records, for what runs only while one does."""
+    return _thread.frames[-1]
+
+
 @contextmanager
 def alone(source: Source | None = None):
     """Compute: this thread's frames are put aside, so nothing is recorded."""
@@ -377,7 +382,7 @@ def typeof(x: Any) -> ArrayType:
     return executor.asarray(x).type
 
 
-def bind(prim: Primitive, *args: Any, **params: Any):
+def bind(prim: Primitive, *args: Any, **params: Any) -> Any:
     """Apply `prim`: record it in the frame being traced, or compute now if there is none."""
     frames = _thread.frames
     if not frames:
@@ -435,7 +440,7 @@ def bind(prim: Primitive, *args: Any, **params: Any):
     return result
 
 
-def repeat(eqn: Eqn, types: Sequence[ArrayType], xs: Sequence, ys: Sequence[ArrayType]):
+def repeat(eqn: Eqn, types: Sequence[ArrayType], xs: Sequence, ys: Sequence[ArrayType]) -> Any:
     """Record an equation once more on operands that mostly have the types it had, which spares the inference."""
     frame = _thread.frames[-1]
     ins: list[Any] = []

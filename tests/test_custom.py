@@ -288,6 +288,9 @@ def wrong_vjp(fwd, bwd):
     (lambda: fl.custom_vjp(fnp.sin)(1.0), "no rule yet"),
     (lambda: fl.custom_jvp(3.0), "takes a function"),
     (lambda: fl.custom_jvp(lambda x: x, nondiff_argnames="y"), "no argument 'y'"),
+    (lambda: fl.custom_rules(lambda x: x, jvp=lambda p, t: (p, t))(1.0, y=2.0), "unexpected keyword"),
+    (lambda: fl.custom_rules(max, jvp=lambda p, t: (p, t))(1.0, 2.0, key=abs), "has no signature.*key"),
+    (lambda: fl.custom_vjp(lambda x: x, nondiff_argnums=1)(1.0), "nondiff_argnums has 1, but the call has 1 argument,"),
 ])  # fmt: skip
 def test_wrong_rules_are_sentences(program, message):
     with pytest.raises((TypeError, ValueError, AttributeError), match=message) as error:

@@ -51,9 +51,15 @@ class _Custom:
 
     def _arguments(self, args, kwargs) -> tuple:
         """All arguments by position, with defaults filled in."""
-        if not kwargs and self.signature is None:
+        if self.signature is None:
+            if kwargs:
+                raise TypeError(f"{self.kind} of `{name_of(self.fun)}`, which has no signature, takes its arguments by "
+                                f"position, got {', '.join(kwargs)} by keyword, at {at()}")  # fmt: skip
             return args
-        bound = self.signature.bind(*args, **kwargs) if self.signature else None
+        try:
+            bound = self.signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{self.kind} of `{name_of(self.fun)}`: {error}, at {at()}") from None
         bound.apply_defaults()
         if bound.kwargs:
             raise TypeError(f"{self.kind} of `{name_of(self.fun)}` takes its arguments by position, got "
@@ -62,6 +68,10 @@ class _Custom:
 
     def _split(self, args) -> tuple[list, list, Callable]:
         """(arguments that are not differentiated, those that are, how to put them together again)."""
+        for n in self.nondiff:
+            if not -len(args) <= n < len(args):
+                raise ValueError(f"{self.kind} of `{name_of(self.fun)}`: nondiff_argnums has {n}, but the call has "
+                                 f"{len(args)} argument{'s' * (len(args) != 1)}, at {at()}")  # fmt: skip
         fixed = {n % len(args): args[n] for n in self.nondiff}
 
         def merge(rest):
@@ -79,12 +89,16 @@ class _Custom:
         arrays = [leaf_array(x, self.kind, self.fun, (n, *p)) for x, p in zip(leaves, paths, strict=True)]
         return structure.unflatten(arrays)
 
-    def _call(self, args, kwargs, rules: Callable) -> Any:
-        args = self._arguments(args, kwargs)
-        fixed, rest, merge = self._split(args)
+    def __call__(self, *args, **kwargs) -> Any:
+        fixed, rest, merge = self._split(self._arguments(args, kwargs))
+        rules = self._rules(fixed, merge)
         if current_frame() is None:
             return self.fun(*merge(rest))  # nothing is differentiated or mapped here, so no rule is asked
-        return apply(rules(fixed, merge), lambda *rest: self.fun(*merge(rest)), tuple(rest))
+        return apply(rules, lambda *rest: self.fun(*merge(rest)), tuple(rest))
+
+    def _rules(self, fixed: Sequence, merge: Callable) -> Rules:
+        """The rules, as functions of the arguments that are differentiated; AttributeError if they were not given."""
+        return Rules(self.fun)
 
     def _missing(self, what: str):
         name = name_of(self.fun)
@@ -124,17 +138,13 @@ class custom_jvp(_Custom):
             raise TypeError(f"defjvps does not go with nondiff_argnums, at {at()}; use defjvp")
         self.jvp = rule
 
-    def __call__(self, *args, **kwargs):
-        if self.jvp is None:
+    def _rules(self, fixed: Sequence, merge: Callable) -> Rules:
+        made, rule = super()._rules(fixed, merge), self.jvp
+        if rule is None:
             raise self._missing("defjvp")
-
-        def rules(fixed, merge):
-            made = Rules(self.fun)
-            made.jvp = lambda primals, tangents: self.jvp(*fixed, tuple(primals), tuple(tangents))
-            made.symbolic_zeros = self.symbolic_zeros
-            return made
-
-        return self._call(args, kwargs, rules)
+        made.jvp = lambda primals, tangents: rule(*fixed, tuple(primals), tuple(tangents))
+        made.symbolic_zeros = self.symbolic_zeros
+        return made
 
 
 class custom_vjp(_Custom):
@@ -158,18 +168,14 @@ class custom_vjp(_Custom):
         check_callable("defvjp", bwd)
         self.fwd, self.bwd, self.symbolic_zeros = fwd, bwd, symbolic_zeros
 
-    def __call__(self, *args, **kwargs):
-        if self.fwd is None:
+    def _rules(self, fixed: Sequence, merge: Callable) -> Rules:
+        made, fwd, bwd = super()._rules(fixed, merge), self.fwd, self.bwd
+        if fwd is None or bwd is None:
             raise self._missing("defvjp")
-
-        def rules(fixed, merge):
-            made = Rules(self.fun)
-            made.fwd = lambda *rest: self.fwd(*merge(rest))
-            made.bwd = lambda residuals, ct: self.bwd(*fixed, residuals, ct)
-            made.symbolic_zeros = self.symbolic_zeros
-            return made
-
-        return self._call(args, kwargs, rules)
+        made.fwd = lambda *rest: fwd(*merge(rest))
+        made.bwd = lambda residuals, ct: bwd(*fixed, residuals, ct)
+        made.symbolic_zeros = self.symbolic_zeros
+        return made
 
 
 def custom_gradient(fun: Callable) -> Callable:
@@ -211,16 +217,12 @@ class custom_vmap(_Custom):
         self.vmap_rule = vmap_rule
         return vmap_rule
 
-    def __call__(self, *args, **kwargs):
+    def _rules(self, fixed: Sequence, merge: Callable) -> Rules:
+        made = super()._rules(fixed, merge)
         if self.vmap_rule is None:
             raise self._missing("def_vmap")
-
-        def rules(fixed, merge):
-            made = Rules(self.fun)
-            made.vmap = self.vmap_rule
-            return made
-
-        return self._call(args, kwargs, rules)
+        made.vmap = self.vmap_rule
+        return made
 
 
 class custom_rules(_Custom):
@@ -238,15 +240,12 @@ class custom_rules(_Custom):
         super().__init__("custom_rules", fun)
         self.jvp, self.vjp, self.vmap = jvp, vjp, vmap
 
-    def __call__(self, *args, **kwargs):
-        def rules(fixed, merge):
-            made = Rules(self.fun)
-            made.jvp, made.vmap = self.jvp, self.vmap
-            if self.vjp is not None:
-                made.fwd, made.bwd = self.vjp
-            return made
-
-        return self._call(args, kwargs, rules)
+    def _rules(self, fixed: Sequence, merge: Callable) -> Rules:
+        made = super()._rules(fixed, merge)
+        made.jvp, made.vmap = self.jvp, self.vmap
+        if self.vjp is not None:
+            made.fwd, made.bwd = self.vjp
+        return made
 
 
 def check_rules(fun: _Custom, *args, tol: float = 1e-4) -> None:

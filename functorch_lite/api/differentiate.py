@@ -109,7 +109,7 @@ def positions(transform: str, fun: Callable, argnums: Any, args: Sequence) -> tu
     check_callable(transform, fun)
     one = isinstance(argnums, (int, np.integer)) and not isinstance(argnums, bool)
     try:
-        given = (argnums,) if one else tuple(argnums)
+        given: Any = (argnums,) if one else argnums
         wanted = tuple([n.__index__() for n in given])
     except (TypeError, AttributeError):
         raise TypeError(f"{transform}: argnums must be an int or a tuple of ints, got {argnums!r} at {at()}") from None

@@ -71,8 +71,8 @@ def type_of_leaf(x: Any, fun: Callable) -> ArrayType:
 
 def _trace_types(transform: str, fun: Callable, args, kwargs, static: Sequence[int] = ()) -> tuple[Any, Outputs]:
     """Trace with types only; the arguments in `static` are passed as they are."""
-    static = {n % len(args) for n in static} if args else set()
-    dynamic = [a for n, a in enumerate(args) if n not in static]
+    fixed = {n % len(args) for n in static} if args else set()
+    dynamic = [a for n, a in enumerate(args) if n not in fixed]
     leaves, structure = tree.flatten((dynamic, kwargs))
     types = [type_of_leaf(x, fun) for x in leaves]
     out: list[Outputs] = []

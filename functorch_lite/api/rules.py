@@ -104,6 +104,7 @@ class UserRule(Rule):
             xs = tracers[self.captured : n]
             ts = _tangents(xs, active[self.captured :], tracers[n:], rules.symbolic_zeros)
             given = [rules.in_structure.unflatten(v) for v in (xs, ts)]
+            assert rules.jvp is not None
             made = rules.jvp(*given)
             if not (isinstance(made, (tuple, list)) and len(made) == 2):
                 raise TypeError(f"the jvp rule of `{rules.name}` must return a pair (result, tangent), got "
@@ -133,6 +134,7 @@ class UserRule(Rule):
             xs = tracers[self.captured : n]
             if rules.symbolic_zeros:
                 xs = [CustomVJPPrimal(x, a) for x, a in zip(xs, active[self.captured :], strict=True)]
+            assert rules.fwd is not None
             made = rules.fwd(*rules.in_structure.unflatten(xs))
             if not (isinstance(made, (tuple, list)) and len(made) == 2):
                 raise TypeError(f"the fwd rule of `{rules.name}` must return a pair (result, residuals), got "
@@ -158,6 +160,7 @@ class UserRule(Rule):
             it, cts = iter(tracers[: len(arrays)]), iter(tracers[len(arrays) :])
             given = structure.unflatten([next(it) if is_array(x) else x for x in residuals])
             full = [next(cts) if dtypes.is_inexact(t.dtype) else float0_zeros(t.shape) for t in y_types]
+            assert rules.bwd is not None
             made = rules.bwd(given, rules.out_structure.unflatten(full))
             return self._checked_cts(made, x_types, active)
 
@@ -209,6 +212,7 @@ class UserRule(Rule):
         def flat(*tracers):
             xs = rules.in_structure.unflatten(tracers[self.captured :])
             in_batched = rules.in_structure.unflatten(list(reached[self.captured :]))
+            assert rules.vmap is not None
             made = rules.vmap(kind.size, list(in_batched), *xs)
             if not (isinstance(made, (tuple, list)) and len(made) == 2):
                 raise TypeError(f"the vmap rule of `{rules.name}` must return a pair (result, which leaves are "

@@ -11,7 +11,7 @@ from functorch_lite import tree
 from functorch_lite.api.arguments import Outputs, argument_text, check_callable, leaf_array, name_of, wraps
 from functorch_lite.ir import ArrayType, Graph, compact
 from functorch_lite.prims.shape import broadcast, transpose
-from functorch_lite.trace import Frame, alone, at, current_frame, executor, run, trace
+from functorch_lite.trace import Frame, alone, at, executor, run, this_frame, trace
 from functorch_lite.transforms.close import Mapping, closing
 from functorch_lite.transforms.common import rewrite
 from functorch_lite.transforms.simplify import dce, simplify
@@ -90,8 +90,7 @@ def _vmap(fun, in_axes, out_axes, axis_name, axis_size, args, kwargs):
     out: list[Outputs] = []
 
     def flat(*tracers):
-        frame = current_frame()
-        frame.rows = _show_rows(size, inputs, batched)
+        this_frame().rows = _show_rows(size, inputs, batched)
         it = iter(tracers)
         full = [next(it) if t else x for x, t in zip(arrays, traced, strict=True)]
         args, kwargs = structure.unflatten(full)

@@ -159,7 +159,7 @@ def joined(parts: Sequence[Partition]) -> tuple[list[Graph], list[Graph], list[i
         firsts.append(rewired(p.first, range(len(p.first.ins)), [*range(n), *new]))
         at = {(mine[r] + n if r >= n else r): k for k, r in enumerate(p.residuals)}
         rest = range(len(p.residuals), len(p.second.ins))
-        order = [at.get(q, t) for q, t in zip(places, residual_types, strict=True)]
+        order = [at[q] if q in at else t for q, t in zip(places, residual_types, strict=True)]
         seconds.append(rewired(p.second, [*order, *rest], range(len(p.second.outs))))
     return firsts, seconds, places, saved
 

@@ -53,7 +53,7 @@ class System(NamedTuple):
 
     def with_graphs(self, graphs: Sequence[Graph], consts: int) -> System:
         it = iter(graphs)
-        return System(*[None if g is None else next(it) for g in self[:4]], consts)
+        return System(next(it), next(it), self.vecmat and next(it), self.transpose_solve and next(it), consts)
 
     def transposed(self) -> System:
         assert self.vecmat is not None and self.transpose_solve is not None

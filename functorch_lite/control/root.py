@@ -101,10 +101,10 @@ def _dce(eqn, live):
     n, m, solve = problem.consts, problem.size, problem.solve
     kept = [k for k, keep in enumerate(live) if keep or k < m]
     solve = Graph(solve.types, solve.ins, solve.eqns, tuple([solve.outs[k] for k in kept]), solve.sources)
-    graphs, stay = lean([problem.fun, solve, problem.tangent], n)
-    if len(kept) == len(live) and all(stay) and all([g.eqns == h.eqns for g, h in zip(graphs, problem[:3])]):
+    (fun, solve, tangent), stay = lean([problem.fun, solve, problem.tangent], n)
+    fewer = Problem(fun, solve, tangent, sum(stay))
+    if len(kept) == len(live) and all(stay) and all([g.eqns == h.eqns for g, h in zip(fewer[:3], problem[:3])]):
         return eqn
-    fewer = Problem(*graphs, sum(stay))
     operands = (*pick(eqn.ins[:n], stay), *eqn.ins[n:])
     return Eqn(root_p, operands, tuple(fewer.params().items()), tuple([eqn.outs[k] for k in kept]))
 
@@ -120,7 +120,8 @@ def _depends(smooth, **params):
 def _rewire(eqn, graphs, extras):
     problem = Problem(**dict(eqn.params))
     wider, more = rewired_together(graphs, extras)
-    made = Problem(*[intern(g) for g in wider], problem.consts + len(more))
+    fun, solve, tangent = map(intern, wider)
+    made = Problem(fun, solve, tangent, problem.consts + len(more))
     return Eqn(root_p, (*more, *eqn.ins), tuple(made._asdict().items()), eqn.outs)
 
 

@@ -28,7 +28,7 @@ def widened(fun: Callable, in_type: ArrayType, out_type: ArrayType) -> Callable:
     return lambda *xs: np.asarray(fun(*[x.astype(inside) for x in xs])).astype(outside)
 
 
-def simple(prim: Primitive, choose: Callable | None = None, **kinds: Callable) -> None:
+def simple(prim: Primitive, choose: Callable, **kinds: Callable) -> None:
     """A function of operands of one dtype: `choose`, or by the kind of the dtype (`b`, `i`, `u`, `f`, `c`)."""
 
     @host(prim)

@@ -37,15 +37,15 @@ def _literals(prim: Primitive, operands: list) -> list:
     dtype = next((operands[i].type.dtype for i in where if type(operands[i]) not in SCALARS), None)
     made = []
     for i, x in enumerate(operands):
-        if type(x) in SCALARS and (dtype is None or i not in where):
-            x = asarray(x)
-            if i in where:
-                dtype = x.dtype
-        elif type(x) in SCALARS:
+        if type(x) in SCALARS and i in where and dtype is not None:
             try:
                 x = literal(x, dtype)
             except (TypeError, OverflowError) as error:
                 raise type(error)(f"{prim.name}: {error}, at {at()}") from None
+        elif type(x) in SCALARS:
+            x = asarray(x)
+            if i in where:
+                dtype = x.dtype
         made.append(x)
     return made
 

@@ -142,11 +142,12 @@ class Carry:
             traced = attempt()
             outs = traced.graph.out_types[: len(self.types)]
             wanted = [joined(t, got) for t, got in zip(self.types, outs, strict=True)]
-            if any(t is None for t in wanted):
+            types = [t for t in wanted if t is not None]
+            if len(types) < len(wanted):
                 raise TypeError(self._table(traced.graph, wanted))
-            if all(a is b for a, b in zip(wanted, self.types, strict=True)):
+            if all(a is b for a, b in zip(types, self.types, strict=True)):
                 return traced
-            self.types = wanted
+            self.types = types
 
     def start(self) -> list:
         """What the loop starts from, in the carried types."""

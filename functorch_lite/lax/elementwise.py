@@ -223,7 +223,7 @@ def select_n(which, *cases):
     if dtypes.is_bool(type_.dtype):
         if len(cases) > 2:
             raise TypeError(f"select_n: booleans choose between two cases, got {len(cases)} at {at()}; give integers")
-        return select(which, cases[1], cases[0]) if len(cases) == 2 else cases[0]
+        return cases[0] if len(cases) == 1 else select(which, *reversed(cases))
     return _nearest(which, cases, 0)
 
 

@@ -65,8 +65,9 @@ def custom_linear_solve(
         undone = undone._replace(graph=_part(undone.graph, undone.graph.ins, None, undone.graph.outs[: like.count]))
         parts += [back, _factored(undone)]
     graphs, captured = together(parts)
-    graphs = [like.converted(g) for g in graphs]
-    system = System(graphs[0], graphs[1], *(graphs[2:] or (None, None)), len(captured))
+    there, solved, *undo = [like.converted(g) for g in graphs]
+    vecmat, transposed = undo if undo else (None, None)
+    system = System(there, solved, vecmat, transposed, len(captured))
     right = [x if x.type is t else convert(x, t.dtype, t.weak) for x, t in zip(like.leaves, like.types, strict=True)]
     with run_of(solve):
         made = linear_solve(system, [*captured, *right])
@@ -121,8 +122,9 @@ def _problem(
 
     linear = trace(tangent, [*like.types, *like.types], transform=what, name=name_of(tangent_solve))
     like.same_shapes(linear.graph.out_types, "tangent_solve")
-    graphs, captured = together([fun, solved, Traced(like.converted(linear.graph), linear.captured)])
-    return Problem(*graphs, len(captured)), [*captured, *like.leaves]
+    parts = [fun, solved, Traced(like.converted(linear.graph), linear.captured)]
+    (equation, solver, slope), captured = together(parts)
+    return Problem(equation, solver, slope, len(captured)), [*captured, *like.leaves]
 
 
 class _Like:

@@ -46,7 +46,7 @@ def operand(name: str, x: Any):
     return _from_other(name, x)
 
 
-def as_array(name: str, x: Any):
+def as_array(name: str, x: Any) -> Any:
     """`operand`, with a Python scalar made a weakly typed array of no dimensions."""
     x = operand(name, x)
     return _weak_scalar(x) if type(x) in PYTHON else x

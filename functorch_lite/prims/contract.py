@@ -69,7 +69,8 @@ def _vmap_dot(size, xs, batched, *, spec, precision, preferred):
     new = next((c for c in string.ascii_letters if c not in a + b), None)
     if new is None:
         raise ValueError(f"dot {spec!r}: no letter is left for the mapped axis, at {at()}; join axes by a reshape")
-    return dot(*xs, f"{new * batched[0]}{a},{new * batched[1]}{b}->{new}{out}", precision, preferred)
+    x, y = xs
+    return dot(x, y, f"{new * batched[0]}{a},{new * batched[1]}{b}->{new}{out}", precision, preferred)
 
 
 def _simplify_dot(x, y, *, spec, precision, preferred):

@@ -60,11 +60,12 @@ def elementwise(name, *, jvp, admits="iufc", result=None, params=(), arity=None,
 
 def fold_constants(prim, operands, **params):
     """A constant operand becomes a literal, as long as another operand still gives the shape."""
-    constant = [None if type(x) is Lit else x.made_by(full_p) for x in operands]
-    where = [i for i in prim.literals if constant[i] is not None]
-    if not where or all(type(x) is Lit or c is not None for x, c in zip(operands, constant, strict=True)):
+    made = {i: x.made_by(full_p) for i, x in enumerate(operands) if type(x) is not Lit}
+    constant = {i: full["value"] for i, full in made.items() if full is not None}
+    where = [i for i in prim.literals if i in constant]
+    if not where or len(constant) == len(made):
         return None
-    return prim, [constant[i]["value"] if i in where else x for i, x in enumerate(operands)], params
+    return prim, [constant[i] if i in where else x for i, x in enumerate(operands)], params
 
 
 def spread(xs, batched, size):

@@ -83,8 +83,9 @@ class Mask(NamedTuple):
 def mask_of(ct) -> Mask | None:
     """The mask of a cotangent in the frame being traced."""
     frame = current_frame()
-    known = type(ct) is Tracer and frame is not None and ct.frame is frame
-    return frame.memo.get((Mask, ct.number)) if known else None
+    if type(ct) is Tracer and frame is not None and ct.frame is frame:
+        return frame.memo.get((Mask, ct.number))
+    return None
 
 
 def _remember(ct, mask: Mask):

@@ -6,10 +6,9 @@ import functools
 import gc
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
 
 from functorch_lite.ir import Eqn, Graph, Lit
-from functorch_lite.trace import current_frame, repeat, trace
+from functorch_lite.trace import repeat, this_frame, trace
 
 MAX_EQUATIONS = 50_000  # that one pass may hold in its cache, an entry counting for 20: some ten to a hundred MB
 MAX_DEPTH = 100  # nested graphs; each level costs several Python frames
@@ -105,7 +104,7 @@ def rebuild(body: Callable, types: Sequence, transform: str) -> Graph:
 
 def visit(graph: Graph):
     """The equations in order with their parameters, each made the source of what its rules record."""
-    frame = current_frame()
+    frame = this_frame()
     before = frame.source
     try:
         for k, eqn in enumerate(graph.eqns):
@@ -125,6 +124,6 @@ def again(graph: Graph, eqn: Eqn, env):
 
 
 def via(graph: Graph, first: Graph) -> Graph:
-    """`graph`, derived from `first`, with the sources `first` has: indices then refer to the graph `first` came from."""
+    """`graph`, derived from `first`, with the sources `first` has: indices then refer to the graph it came from."""
     sources = tuple([first.sources[s] if type(s) is int else s for s in graph.sources])
     return Graph(graph.types, graph.ins, graph.eqns, graph.outs, sources, graph.names)

@@ -65,7 +65,7 @@ def partition(graph: Graph, known: tuple[bool, ...], late: tuple[bool, ...] | No
 
 def _several(made: Eqn | list[Eqn] | None) -> list[Eqn]:
     """What the rule of a primitive returned for one half: an equation, a list of them, or None."""
-    return made if type(made) is list else [] if made is None else [made]
+    return made if isinstance(made, list) else [] if made is None else [made]
 
 
 def _graph(types, ins, pairs, outs) -> Graph:

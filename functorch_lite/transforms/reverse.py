@@ -35,7 +35,8 @@ def pushforward(graph: Graph, active: tuple[bool, ...]) -> tuple[Graph, tuple[bo
 @rewrite
 def linearize(graph: Graph, active: tuple[bool, ...]) -> Linearized:
     """first: (x...) -> (y..., residuals...); second: (residuals..., t of active x...) -> (t of active y...)."""
-    return _halves(*pushforward(graph, active), graph, active)
+    both, out_active = pushforward(graph, active)
+    return _halves(both, out_active, graph, active)
 
 
 def _halves(both: Graph, out_active: tuple[bool, ...], graph: Graph, active: tuple[bool, ...]) -> Linearized:

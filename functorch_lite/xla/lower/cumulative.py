@@ -35,7 +35,7 @@ def window(low, x, type_, axis, reverse, start, combine: str):
         padding[axis] = (0, n - 1) if reverse else (n - 1, 0)
         ones = low.d.axes[(1,) * type_.ndim]
         return {"window_dimensions": low.d.axes[tuple(sizes)], "window_strides": ones, "base_dilations": ones,
-                "window_dilations": ones, "padding": ir.DenseElementsAttr.get(padding)}  # fmt: skip
+                "window_dilations": ones, "padding": ir.DenseElementsAttr.get(padding.data)}  # fmt: skip
 
     made = low.memo(("window", type_.ndim, axis, n, reverse), attributes)
     op = low.op("reduce_window", type_, [x, low.constant(start, element)], made, regions=1)
