@@ -1,5 +1,7 @@
 """functorch_lite: composable transformations of Python functions, run by NumPy or compiled by XLA."""
 
+# ruff: noqa: E402  what the imports below read is set before them
+
 import os
 import warnings
 
@@ -20,7 +22,7 @@ from functorch_lite import (
     tree,
     tree_util,
 )
-from functorch_lite import host as _host  # registers the NumPy executor
+from functorch_lite import host as _host  # noqa: F401  registers the NumPy executor
 from functorch_lite.api.caches import cache_sizes, clear_caches
 from functorch_lite.api.callbacks import io_callback, pure_callback
 from functorch_lite.api.closures import closure_convert, linear_call
@@ -49,5 +51,17 @@ from functorch_lite.dtypes import float0
 from functorch_lite.errors import ConcretizationError, LeakedTracerError
 from functorch_lite.trace import typeof
 from functorch_lite.tree import register_dataclass, register_pytree_node
+
+__all__ = [
+    "Array", "ConcretizationError", "LeakedTracerError", "ShapeDtypeStruct", "block_until_ready", "cache_sizes",
+    "check_rules", "checked", "checkpoint", "checkpoint_name", "checkpoint_policies", "clear_caches",
+    "closure_convert", "config", "custom_batching", "custom_derivatives", "custom_gradient", "custom_jvp",
+    "custom_rules", "custom_vjp", "debug", "default_backend", "device_count", "device_get", "device_put", "devices",
+    "disable_jit", "dtypes", "error_if", "errors", "eval_shape", "float0", "grad", "hessian", "hvp", "io_callback",
+    "jacfwd", "jacobian", "jacrev", "jit", "jvp", "lax", "linear_call", "linear_transpose", "linearize",
+    "local_device_count", "local_devices", "make_graph", "make_jaxpr", "nn", "numpy", "pure_callback", "random",
+    "register_dataclass", "register_pytree_node", "remat", "residuals", "tree", "tree_util", "typeof",
+    "value_and_grad", "vjp", "vmap",
+]  # fmt: skip
 
 __version__ = "0.1.0"
