@@ -5,12 +5,14 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
+import sys
 import threading
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
 
 import jaxlib.xla_client as xc
 import numpy as np
+from jaxlib import _jax
 
 from functorch_lite.array import backend
 from functorch_lite.ir import ArrayType
@@ -25,6 +27,8 @@ _SHARE_FROM = 1 << 14  # bytes: below, a copy is cheaper than to keep the array 
 def client():
     """The CPU client of this process."""
     with _lock:
+        if "jax" not in sys.modules:  # it sets the same when it is imported; else every call leaks a traceback
+            _jax.set_send_traceback_to_runtime_global(_jax.RuntimeTracebackMode.OFF)
         return xc.make_cpu_client(asynchronous=True)
 
 
