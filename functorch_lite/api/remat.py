@@ -200,7 +200,7 @@ def within(transform: str, fun: Callable, made: Differentiated, limit: int | Non
 
 def _amount(count: int) -> str:
     unit, size = next(((u, s) for u, s in (("GB", 10**9), ("MB", 10**6), ("kB", 1000)) if count >= s), ("bytes", 1))
-    return f"{-(-10 * count // size) / 10:g} {unit}"
+    return f"{count / size:.4g} {unit}"
 
 
 # ---- what reverse mode saves ----

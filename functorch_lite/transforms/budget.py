@@ -32,7 +32,8 @@ class Model(NamedTuple):
     only what it reads is made there; None: all is stored.
     turns(eqn): whether its graphs run turn after turn, each of which hands its results to the next.
     work(graph, eqn): how long an equation of it takes. keeps(eqn): whether it is dear enough to save its result even in
-    a stretch that is computed twice. start: how long it takes to begin a stretch.
+    a stretch that is computed twice. start: how long it takes to begin a stretch. small: values of fewer bytes than
+    this are freed at the end only.
     """
 
     fuses: Callable[[Eqn], str | None]
@@ -40,6 +41,7 @@ class Model(NamedTuple):
     work: Callable[[Graph, Eqn], float]
     keeps: Callable[[Eqn], bool]
     start: float
+    small: int
 
 
 def nbytes(type_: ArrayType) -> int:
@@ -82,7 +84,8 @@ def lives(graph: Graph, model: Model) -> Lives:
         for a in eqn.ins:
             if type(a) is int:
                 last[a] = max(last[a], when)
-    return Lives(last, stored)
+    tiny = [nbytes(t) < model.small for t in graph.types]
+    return Lives([len(graph.eqns) - 1 if t else k for k, t in zip(last, tiny, strict=True)], stored)
 
 
 def _results(graph: Graph, model: Model) -> set:
