@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import gc
 import os
-import sys
 import threading
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
@@ -27,9 +27,14 @@ _SHARE_FROM = 1 << 14  # bytes: below, a copy is cheaper than to keep the array 
 def client():
     """The CPU client of this process."""
     with _lock:
-        if "jax" not in sys.modules:  # it sets the same when it is imported; else every call leaks a traceback
-            _jax.set_send_traceback_to_runtime_global(_jax.RuntimeTracebackMode.OFF)
+        gc.callbacks.append(_collect)
         return xc.make_cpu_client(asynchronous=True)
+
+
+def _collect(phase: str, info: dict) -> None:
+    """jaxlib puts references aside that it drops without the interpreter's lock; somebody has to free them."""
+    if phase == "stop":
+        _jax.collect_garbage()
 
 
 @functools.lru_cache(None)
