@@ -29,9 +29,9 @@ def _partition(eqn, known, types):
     first_outs = (*known_outs, *range(start, len(types)))
     second_ins = (*part.forward(known_ins, first_outs), *pick(eqn.ins, known, False))
     name = ("name", params["name"])
-    first = Eqn(call_p, known_ins, (("graph", intern(part.first)), name), first_outs) if first_outs else None
+    first = Eqn(call_p, known_ins, (("graph", intern(part.first)), name), first_outs)
     second = Eqn(call_p, second_ins, (("graph", intern(part.second)), name), pick(eqn.outs, part.known, False))
-    return first, second if second.outs else None
+    return [half if half.outs or half.params[0][1].effects else None for half in (first, second)]
 
 
 def _transpose(cts, *xs, graph, name):
