@@ -10,6 +10,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # before the first import of
 warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"functorch_lite\.")
 
 from functorch_lite import (
+    ad_checkpoint,
     custom_batching,
     custom_derivatives,
     debug,
@@ -53,7 +54,8 @@ from functorch_lite.trace import typeof
 from functorch_lite.tree import register_dataclass, register_pytree_node
 
 __all__ = [
-    "Array", "ConcretizationError", "LeakedTracerError", "ShapeDtypeStruct", "block_until_ready", "cache_sizes",
+    "Array", "ConcretizationError", "LeakedTracerError", "ShapeDtypeStruct", "ad_checkpoint", "block_until_ready",
+    "cache_sizes",
     "check_rules", "checked", "checkpoint", "checkpoint_name", "checkpoint_policies", "clear_caches",
     "closure_convert", "config", "custom_batching", "custom_derivatives", "custom_gradient", "custom_jvp",
     "custom_rules", "custom_vjp", "debug", "default_backend", "device_count", "device_get", "device_put", "devices",

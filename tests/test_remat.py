@@ -324,10 +324,19 @@ def test_residuals_tell_where_and_why():
     assert all(r.line.startswith("test_remat.py:") for r in inside)
 
 
-def test_residuals_are_what_the_pullback_holds():
-    for f in PROGRAMS.values():
-        _, pullback = fl.vjp(f, X)
-        assert len(fl.residuals(f, X)) == len(pullback.residuals)
+def test_the_table_is_printed(capsys):
+    fl.ad_checkpoint.print_saved_residuals(PROGRAMS["matrix"], X)
+    assert capsys.readouterr().out == f"{fl.residuals(PROGRAMS['matrix'], X)}\n"
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_residuals_are_what_the_pullback_holds(program):
+    f = PROGRAMS[program]
+    _, pullback = fl.vjp(f, X)
+    table = fl.residuals(f, X)
+    assert len(table) == len(pullback.residuals)
+    for policy in POLICIES.values():
+        assert fl.residuals(fl.checkpoint(f, policy=policy), X).bytes <= table.bytes
 
 
 def test_names_are_the_identity():
@@ -363,6 +372,26 @@ def test_effects_happen_once():
         log.clear()
         same(g(X), want)
         same(sorted(log), sorted(plain))
+
+
+def test_effects_happen_once_under_a_budget():
+    log = []
+
+    def loss(params, x):
+        for p in params:
+            fl.debug.callback(lambda y: log.append(float(y)), x[0, 0])
+            x = fnp.tanh(x @ p)
+        return fnp.sum(x)
+
+    params, x = [rows(8, 8) for _ in range(32)], rows(64, 8)
+    limit = budget_of(loss, params, x) // 2
+    log.clear()
+    want = fl.grad(loss)(params, x)
+    plain = sorted(log)
+    log.clear()
+    got = fl.jit(fl.grad(loss, memory=limit))(params, x)
+    same(got[0], want[0], 1e-5)
+    same(sorted(log), plain, 1e-5)
 
 
 # ---- memory ----
@@ -485,6 +514,17 @@ def test_budget_of_functions_in_functions():
         same(a, b, 1e-3)
 
 
+def test_budget_of_a_jitted_function_in_eager_mode():
+    """It runs compiled, as the function would without the budget."""
+    loss, params, x = deep(24)
+    limit = budget_of(loss, params, x) // 2
+    lean = fl.grad(fl.jit(loss), memory=limit)
+    for a, b in zip(lean(params, x), fl.grad(loss)(params, x), strict=True):
+        same(a, b, 1e-3)
+    graph = fl.make_graph(fl.grad(fl.jit(loss), memory=limit))(params, x)
+    assert any(eqn.prim is remat_p for eqn in graph.eqns)
+
+
 def test_budget_in_eager_mode():
     loss, params, x = deep(48)
     x = fnp.concatenate([x] * 4)
@@ -577,6 +617,9 @@ def test_bad_input():
     loss, params, x = deep(8)
     with pytest.raises(ValueError, match=r"grad of `loss` needs .* even if .* the budget is 1 kB, at test_remat.py"):
         fl.jit(fl.grad(loss, memory="1kB"))(params, x)
+    with pytest.raises(ValueError, match=r"grad of `<lambda>` needs .* bytes"):
+        fl.grad(lambda x: fnp.sum(fnp.sin(x)), memory=1)(X)
+    same(fl.grad(lambda x: x, memory=1)(2.0), 1)
 
 
 def test_amounts_of_memory():

@@ -12,6 +12,7 @@ from functorch_lite.api.arguments import Outputs, argument_text, check_callable,
 from functorch_lite.api.differentiate import Differentiated
 from functorch_lite.array import Array
 from functorch_lite.control import budget
+from functorch_lite.control.call import call_p
 from functorch_lite.control.loops import nbytes
 from functorch_lite.control.remat import Chosen, opened, remat_p, saves
 from functorch_lite.control.remat import remat as bind_remat
@@ -190,12 +191,13 @@ def within(transform: str, fun: Callable, made: Differentiated, limit: int | Non
     """The graph of value and gradient that holds no more than `limit` bytes. Raises ValueError if none is found."""
     if limit is None:
         return passes.value_and_grad(made.graph, made.active)
-    graph, needs = budget.value_and_grad(made.graph, made.active, limit, current_frame() is not None)
+    eager, jitted = current_frame() is None, any(eqn.prim is call_p for eqn in made.graph.eqns)
+    graph, needs = budget.value_and_grad(made.graph, made.active, limit, jitted or not eager)
     if needs > limit:
         raise ValueError(
             f"{transform} of `{name_of(fun)}` needs {_amount(needs)} beside its arguments and results, even if it "
             f"computes again what it can; the budget is {_amount(limit)}, at {at()}; allow more memory")
-    return graph
+    return budget.in_one_call(graph) if jitted and eager else graph
 
 
 def _amount(count: int) -> str:

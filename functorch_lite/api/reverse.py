@@ -46,8 +46,8 @@ def value_and_grad(
     The result is (value, gradient), or ((value, aux), gradient); the gradient has the tree, shapes and dtypes of the
     argument, a tuple of them if `argnums` is a sequence. Integer arguments, with `allow_int`, get float0 zeros.
     For complex arguments the gradient of a real f is df/dx - i df/dy, as in JAX.
-    memory: how much may be held at once beside arguments and results, such as "512MB" or a number of bytes; what does
-    not fit is computed again, in the way that takes least time by a model of sizes and costs.
+    memory: how much may be held at once beside arguments and results (under `vmap`, of one row), such as "512MB" or a
+    number of bytes; what does not fit is computed again, so that it takes least time by a model of sizes and costs.
     Raises TypeError for other results or arguments, ValueError if `argnums` does not fit the call, or if `memory` is
     too little.
     """

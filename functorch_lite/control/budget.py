@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
-from functorch_lite.control.call import call_p
+from functorch_lite.control.call import call, call_p
 from functorch_lite.control.chunks import chunk_sizes, chunked
 from functorch_lite.control.cond import cond_p
 from functorch_lite.control.loops import CHEAP, REPEATED
@@ -145,6 +145,11 @@ def value_and_grad(graph: Graph, active: tuple[bool, ...], limit: int, compiled:
         if least < needs:
             made, needs = via(found, part), least
     return via(made, flat), math.ceil(needs / (1 - _MARGIN)) if compiled else needs
+
+
+def in_one_call(graph: Graph) -> Graph:
+    """The graph as one call, which runs compiled."""
+    return rebuild(lambda *xs: call(graph, xs, "grad"), graph.in_types, "grad")
 
 
 def _measured(graph: Graph, active, model: budget.Model) -> tuple[Graph, int]:

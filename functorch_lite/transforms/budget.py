@@ -267,11 +267,11 @@ class Plan(NamedTuple):
 @rewrite
 def plans(graph: Graph, active: tuple[bool, ...], model: Model) -> tuple[Plan, ...]:
     """Plans from the fastest to the one that holds least."""
-    known, found = costs(graph, active, model), []
+    known, found = costs(graph, active, model), [Plan((), 0.0)]
     ways = [_ways(known, j, model.start) for j in range(1, len(known.cuts))]
-    bound = known.saved[-1] + 2 * known.passes.max()
-    while (best := plan(known, ways, bound)) is not None:
-        if not found or best.stretches != found[-1].stretches:
+    bound = known.saved[-1] + 2 * known.passes.max(initial=0)
+    while bound >= 1 and (best := plan(known, ways, bound)) is not None:
+        if best.stretches != found[-1].stretches:
             found.append(best)
         bound *= _STEP
     return tuple(found)
