@@ -27,12 +27,18 @@ def _primal_jvp(graph, name, xs, ts):
     return outs[: len(mask)], spread(outs[len(mask) :], mask)
 
 
-def _primal_transpose(cts, *xs, graph, name, **_):
+def _primal_transpose(cts, *xs, graph, name, extras=0, **_):
+    xs = xs[extras:]
     linear = tuple([is_linear(x) for x in xs])
     new, mask = transpose_pass.transpose(graph, linear, tuple([ct is not None for ct in cts]))
     outs = call(new, [*pick(xs, linear, False), *[ct for ct in cts if ct is not None]], name)
     wanted = iter(spread(outs, mask))
-    return [next(wanted) if is_wanted else None for is_wanted in linear]
+    return [*[None] * extras, *[next(wanted) if is_wanted else None for is_wanted in linear]]
+
+
+def _primal_vmap(size, xs, batched, *, graph, extras, name, axis_name=None, **_):
+    new, mask = vmap_pass.vmap(graph, size, batched[extras:], axis_name)
+    return call(new, xs[extras:], name), mask
 
 
 def _vmap_custom(size, xs, batched, *, graph, rule, name, axis_name=None):
@@ -47,7 +53,7 @@ custom_p = Primitive(
     many=True,
     infer=lambda *types, graph, rule, name: graph.out_types,
     jvp=lambda xs, ts, *, graph, rule, name: _primal_jvp(graph, name, xs, ts),
-    transpose=lambda cts, *xs, graph, rule, name: _primal_transpose(cts, *xs, graph=graph, name=name),
+    transpose=_primal_transpose,
     vmap=_vmap_custom,
 )
 
@@ -69,16 +75,9 @@ with_jvp_p = Primitive(
     many=True,
     infer=lambda *types, graph, **_: graph.out_types,
     jvp=_jvp_with_jvp,
-    transpose=lambda cts, *xs, graph, extras, name, **_: [
-        *[None] * extras, *_primal_transpose(cts, *xs[extras:], graph=graph, name=name)],
-    vmap=lambda size, xs, batched, *, graph, extras, name, axis_name=None, **_: _vmap_primal(
-        size, xs[extras:], batched[extras:], graph, name, axis_name),
+    transpose=_primal_transpose,
+    vmap=_primal_vmap,
 )
-
-
-def _vmap_primal(size, xs, batched, graph, name, axis_name):
-    new, mask = vmap_pass.vmap(graph, size, batched, axis_name)
-    return call(new, xs, name), mask
 
 
 # ---- closed for reverse mode ----
@@ -99,10 +98,8 @@ with_vjp_p = Primitive(
     many=True,
     infer=lambda *types, graph, **_: graph.out_types,
     jvp=_jvp_with_vjp,
-    transpose=lambda cts, *xs, graph, extras, name, **_: [
-        *[None] * extras, *_primal_transpose(cts, *xs[extras:], graph=graph, name=name)],
-    vmap=lambda size, xs, batched, *, graph, extras, name, axis_name=None, **_: _vmap_primal(
-        size, xs[extras:], batched[extras:], graph, name, axis_name),
+    transpose=_primal_transpose,
+    vmap=_primal_vmap,
 )
 
 

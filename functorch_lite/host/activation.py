@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from functorch_lite.host.elementwise import simple, widened
-from functorch_lite.host.registry import host
+from functorch_lite.host.elementwise import simple
+from functorch_lite.host.registry import host, widened
 from functorch_lite.prims import activation as p
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from functorch_lite import dtypes
-from functorch_lite.host.elementwise import simple, wide
-from functorch_lite.host.registry import host
+from functorch_lite.host.elementwise import simple
+from functorch_lite.host.registry import host, wide
 from functorch_lite.prims import bits as p
 
 # NumPy, too, shifts all bits out by the width or more, and takes negative distances for large ones.

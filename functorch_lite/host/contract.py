@@ -6,8 +6,7 @@ import math
 
 import numpy as np
 
-from functorch_lite.host.reduce import widened
-from functorch_lite.host.registry import host, narrow
+from functorch_lite.host.registry import host, wide
 from functorch_lite.prims import contract as p
 
 
@@ -15,10 +14,10 @@ from functorch_lite.prims import contract as p
 def _dot(in_types, out_types, *, spec, precision, preferred):
     dtype, out = in_types[0].dtype, out_types[0].dtype
     plain = _matrices(spec) or _stacked(spec, in_types)
-    wide = np.dtype(np.float32) if narrow(out_types[0]) else widened(out)
-    if wide is dtype:
+    inside = wide(out)
+    if inside is dtype:
         return plain
-    return lambda x, y: plain(x.astype(wide), y.astype(wide)).astype(out, copy=False)
+    return lambda x, y: plain(x.astype(inside), y.astype(inside)).astype(out, copy=False)
 
 
 def _matrices(spec):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from functorch_lite.host.registry import host, narrow, through_float32
+from functorch_lite.host.registry import host, widened
 from functorch_lite.ir import Primitive
 from functorch_lite.prims import cumulative as p
 
@@ -14,17 +14,12 @@ from functorch_lite.prims import cumulative as p
 def _running(prim: Primitive, ufunc: Callable) -> None:
     @host(prim)
     def make(in_types, out_types, *, axis, reverse):
-        dtype = in_types[0].dtype
-        wide = np.dtype(np.int32) if dtype.kind == "V" else dtype  # the integers of 4 and 2 bits
-
         def fun(x):
             x = np.flip(x, axis) if reverse else x
             y = ufunc.accumulate(x, axis, dtype=x.dtype)
             return np.flip(y, axis) if reverse else y
 
-        if narrow(in_types[0]):
-            return through_float32(fun, out_types[0])
-        return fun if wide is dtype else lambda x: fun(x.astype(wide)).astype(dtype)
+        return widened(fun, in_types[0], out_types[0])
 
 
 for _prim, _ufunc in [
@@ -52,4 +47,4 @@ def _recurrence(in_types, out_types, *, axis, reverse):
         y = np.moveaxis(y, 0, axis)
         return np.flip(y, axis) if reverse else y
 
-    return through_float32(fun, out_types[0]) if narrow(out_types[0]) else fun
+    return widened(fun, in_types[0], out_types[0])

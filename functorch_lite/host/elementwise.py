@@ -7,25 +7,9 @@ from collections.abc import Callable
 import numpy as np
 
 from functorch_lite import dtypes
-from functorch_lite.host.registry import host
-from functorch_lite.ir import ArrayType, Primitive
+from functorch_lite.host.registry import host, wide, widened
+from functorch_lite.ir import Primitive
 from functorch_lite.prims import elementwise as p
-
-_WIDE = {"f": np.dtype(np.float32), "i": np.dtype(np.int8), "u": np.dtype(np.uint8)}
-
-
-def wide(dtype: np.dtype) -> np.dtype:
-    """The dtype that computes for narrow floats (16 bits or fewer) and for integers of fewer than 8 bits."""
-    kind = dtypes.kind(dtype)
-    return _WIDE[kind] if (kind == "f" and dtype.itemsize < 4) or (kind in "iu" and dtype.kind == "V") else dtype
-
-
-def widened(fun: Callable, in_type: ArrayType, out_type: ArrayType) -> Callable:
-    """`fun`; for narrow dtypes, computed in a wide one and rounded."""
-    inside, outside = wide(in_type.dtype), out_type.dtype
-    if inside is in_type.dtype:
-        return fun
-    return lambda *xs: np.asarray(fun(*[x.astype(inside) for x in xs])).astype(outside)
 
 
 def simple(prim: Primitive, choose: Callable, **kinds: Callable) -> None:

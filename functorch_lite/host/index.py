@@ -6,8 +6,7 @@ import math
 
 import numpy as np
 
-from functorch_lite import dtypes
-from functorch_lite.host.registry import host, narrow
+from functorch_lite.host.registry import host, wide
 from functorch_lite.prims import index as p
 
 _INTP = np.dtype(np.intp)
@@ -126,28 +125,19 @@ def _max(y, where, u):
     y[where] = np.maximum(y[where], u)
 
 
-def computed_in(type_):
-    """The dtype in which NumPy computes what `type_` holds: the narrow ones have no kernels."""
-    if narrow(type_):
-        return np.dtype(np.float32)
-    if type_.dtype.isbuiltin == 1:
-        return type_.dtype
-    return np.dtype(np.int8 if dtypes.kind(type_.dtype) == "i" else np.uint8)
-
-
 def _register(prim, ufunc, once):
     @host(prim)
     def make(in_types, out_types, *, dims, mode, unique, ordered):
         x_type, i_type, u_type = in_types
         plan = Plan(x_type.shape, i_type.shape, dims, p.window_sizes(x_type.ndim, u_type.shape, dims))
         dtype = x_type.dtype
-        wide = dtype if ufunc is None else computed_in(x_type)
+        inside = dtype if ufunc is None else wide(dtype)
         back = np.argsort(plan.order)
 
         def fun(x, indices, updates):
-            u = np.transpose(updates.astype(wide, copy=False), plan.result_axes).reshape(plan.core)
+            u = np.transpose(updates.astype(inside, copy=False), plan.result_axes).reshape(plan.core)
             starts = plan.starts(indices)
-            y = np.array(np.transpose(x, plan.order), wide, order="C")  # a fresh copy
+            y = np.array(np.transpose(x, plan.order), inside, order="C")  # a fresh copy
             if not plan.front:
                 y = y[None]
             if mode == "clip":

@@ -50,17 +50,18 @@ except AttributeError:
     quiet = functools.partial(np.errstate, all="ignore")
 
 
-def narrow(type_: ArrayType) -> bool:
-    """Whether the dtype is a float of 16 bits or fewer, which is computed in float32 and rounded."""
-    return type_.dtype.itemsize < 4 and dtypes.kind(type_.dtype) == "f"
+_WIDE = {"f": np.dtype(np.float32), "i": np.dtype(np.int8), "u": np.dtype(np.uint8)}
 
 
-def through_float32(fun: Callable, out_type: ArrayType) -> Callable:
-    """Compute a function of narrow floats in float32 and round the result."""
-    single, dtype = np.dtype(np.float32), out_type.dtype
+def wide(dtype: np.dtype) -> np.dtype:
+    """The dtype that computes for narrow floats (16 bits or fewer) and for integers of fewer than 8 bits."""
+    kind = dtypes.kind(dtype)
+    return _WIDE[kind] if (kind == "f" and dtype.itemsize < 4) or (kind in "iu" and dtype.kind == "V") else dtype
 
-    def rounded(*xs):
-        wide = [x.astype(single) if x.dtype.itemsize < 4 and x.dtype.kind in "fV" else x for x in xs]
-        return np.asarray(fun(*wide)).astype(dtype)
 
-    return rounded
+def widened(fun: Callable, in_type: ArrayType, out_type: ArrayType) -> Callable:
+    """`fun`; for narrow dtypes, computed in a wide one and rounded."""
+    inside, outside = wide(in_type.dtype), out_type.dtype
+    if inside is in_type.dtype:
+        return fun
+    return lambda *xs: np.asarray(fun(*[x.astype(inside) for x in xs])).astype(outside)

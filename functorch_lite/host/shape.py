@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from functorch_lite.array import scalar
-from functorch_lite.host.registry import host, narrow, through_float32
+from functorch_lite.host.registry import host, widened
 from functorch_lite.prims import shape as p
 
 _SMALL = 1 << 12  # elements: a constant up to this size is made once, as nobody writes to a value
@@ -53,6 +53,4 @@ def _rev(in_types, out_types, *, axes):
 
 @host(p.reduce_sum_p)
 def _reduce_sum(in_types, out_types, *, axes):
-    dtype = in_types[0].dtype
-    fun = lambda x: np.add.reduce(x, axis=axes, dtype=x.dtype)
-    return through_float32(fun, out_types[0]) if narrow(in_types[0]) else fun if dtype.kind != "b" else None
+    return widened(lambda x: np.add.reduce(x, axis=axes, dtype=x.dtype), in_types[0], out_types[0])

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from functorch_lite.host.elementwise import simple, widened
-from functorch_lite.host.registry import host
+from functorch_lite.host.elementwise import simple
+from functorch_lite.host.registry import host, widened
 from functorch_lite.ir import Primitive
 from functorch_lite.prims import special as p
 

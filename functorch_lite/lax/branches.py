@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from functorch_lite import dtypes, tree
-from functorch_lite.api.arguments import describe
+from functorch_lite.api.arguments import check_callable, describe, name_of
 from functorch_lite.array import asarray
 from functorch_lite.control import cond as control
 from functorch_lite.control.rows import I32
 from functorch_lite.control.together import together
 from functorch_lite.ir import Graph
-from functorch_lite.lax.carry import check_body, name_of, results
 from functorch_lite.lax.carry import operands as operand_leaves
+from functorch_lite.lax.carry import results
 from functorch_lite.prims.elementwise import clamp, convert, min_, ne
 from functorch_lite.trace import SCALARS, Traced, Tracer, at, current_frame, inline, trace, typeof
 from functorch_lite.transforms.common import rebuild
@@ -41,7 +41,7 @@ def cond(pred: Any, true_fun: Callable, false_fun: Callable, *operands: Any, ope
     if operand is not _NONE:
         operands = (*operands, operand)
     for fun in (true_fun, false_fun):
-        check_body("cond", fun)
+        check_callable("cond", fun)
     return _choose("cond", _predicate(pred), [false_fun, true_fun], operands, _NAMES)
 
 
@@ -55,7 +55,7 @@ def switch(index: Any, branches: Sequence[Callable], *operands: Any, operand: An
     if not branches:
         raise ValueError(f"switch: got no branches, at {at()}; give at least one function")
     for fun in branches:
-        check_body("switch", fun)
+        check_callable("switch", fun)
     if operand is not _NONE:
         operands = (*operands, operand)
     names = [f"branch {k}" for k in range(len(branches))]

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from functorch_lite import dtypes, tree
+from functorch_lite.api.arguments import name_of
 from functorch_lite.array import Array, asarray
 from functorch_lite.control.custom import erase
 from functorch_lite.control.loops import running
@@ -20,11 +21,20 @@ from functorch_lite.prims.elementwise import convert
 from functorch_lite.trace import SCALARS, Traced, Tracer, at, current_frame, typeof
 
 
-def name_of(fun: Callable) -> str:
-    """The name of a function in messages."""
-    while isinstance(fun, functools.partial):
-        fun = fun.func
-    return getattr(fun, "__name__", type(fun).__name__)
+class Watched:
+    """A body whose loop tells a display how far it is. handle: that of the display; total: how many turns to expect of a
+    loop whose length is not known."""
+
+    def __init__(self, body: Callable, handle: Any, total: int):
+        self.body, self.handle, self.total = body, handle, total
+
+    def __call__(self, *args, **kwargs):
+        return self.body(*args, **kwargs)
+
+
+def unwatched(fun: Any) -> tuple[Any, Watched | None]:
+    """The body itself, and who watches it."""
+    return (fun.body, fun) if isinstance(fun, Watched) else (fun, None)
 
 
 class _Seen(weakref.WeakSet):
@@ -60,15 +70,6 @@ def run_of(fun: Callable):
 def without_rules(graph: Graph) -> Graph:
     """A traced body as it is run: where nothing is traced around it, no rule of a function in it will be asked for."""
     return erase(graph) if current_frame() is None else graph
-
-
-def check_body(construct: str, fun: Any) -> None:
-    """Refuse what cannot be traced."""
-    if not callable(fun):
-        raise TypeError(f"{construct} takes a function, got {type(fun).__name__} at {at()}")
-    if inspect.isgeneratorfunction(fun) or inspect.iscoroutinefunction(fun):
-        raise TypeError(f"{construct}: `{name_of(fun)}` is a generator or coroutine function, at {at()}; give a "
-                        "function that returns arrays")  # fmt: skip
 
 
 def operand(x: Any, what: Callable[[], str]) -> Any:

@@ -6,19 +6,21 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
+from functorch_lite.api.arguments import check_callable, name_of
 from functorch_lite.control.chunks import chunk_sizes, chunked
+from functorch_lite.control.counted import counted
 from functorch_lite.control.scan import Loop
 from functorch_lite.control.scan import scan as run_loop
 from functorch_lite.errors import ConcretizationError
 from functorch_lite.lax.carry import (
     Carry,
-    check_body,
-    name_of,
+    Watched,
     operand,
     operands,
     path_of,
     results,
     run_of,
+    unwatched,
     without_rules,
 )
 from functorch_lite.prims.shape import broadcast, reshape, rev
@@ -51,7 +53,8 @@ def scan(
     f is traced once, with types only. Raises TypeError where the carry changes its tree or types, ValueError where
     lengths disagree.
     """
-    check_body("scan", f)
+    f, watched = unwatched(f)
+    check_callable("scan", f)
     rows, rows_tree, length = _rows("scan", xs, length)
     unroll, sizes = _unroll(unroll, length), chunk_sizes(_checkpoint(checkpoint), length)
     carry = Carry("scan", f, init)
@@ -73,8 +76,13 @@ def scan(
         lambda: trace(flat, [*carry.types, *row_types], transform="scan", name=name_of(f)))
     n = len(carry.leaves)
     loop = Loop(without_rules(graph), len(captured), n, length, bool(reverse), unroll, False)
+    given = [*captured, *carry.start(), *rows]
     with run_of(f):
-        made = chunked(loop, [*captured, *carry.start(), *rows], sizes, graph.sources)
+        if watched is None:
+            made = chunked(loop, given, sizes, graph.sources)
+        else:
+            loop, given = counted(loop, given, watched.handle)
+            made = chunked(loop, given, sizes, loop.graph.sources)[1:]
     return carry.structure.unflatten(made[:n]), trees[-1].unflatten(made[n:])
 
 
@@ -140,13 +148,14 @@ def map(f: Callable, xs: Any, *, batch_size: int | None = None) -> Any:
     xs: a tree of arrays of one length along axis 0. batch_size: so many rows at a time, as by `vmap`; those that are
     left over come last. Raises ValueError where lengths disagree.
     """
-    check_body("map", f)
+    f, watched = unwatched(f)
+    check_callable("map", f)
     rows, structure, length = _rows("map", xs, None)
     types = [x.type.with_shape(x.type.shape[1:]) for x in rows]
     with run_of(f):
         if batch_size is None:
             traced, out = _traced_row(f, structure, types, None)
-            return out.unflatten(_each(traced, rows, length))
+            return out.unflatten(_each(traced, rows, length, watched))
         size = _static("batch_size", "map", batch_size)
         if size < 1:
             raise ValueError(f"map: batch_size is {size}, at {at()}; give a positive int")
@@ -155,7 +164,7 @@ def map(f: Callable, xs: Any, *, batch_size: int | None = None) -> Any:
         parts = []
         for start, turns, n in [each for each in blocks if each[1] * each[2]] or blocks[:1]:
             traced, out = _traced_row(f, structure, types, Mapping(n, None))
-            parts.append(_blocks(traced, [_cut(x, start, start + turns * n) for x in rows], turns, n))
+            parts.append(_blocks(traced, [_cut(x, start, start + turns * n) for x in rows], turns, n, watched))
         return out.unflatten([concatenate(list(column), 0) for column in zip(*parts, strict=True)])
 
 
@@ -172,20 +181,23 @@ def _traced_row(f: Callable, structure: Any, types: list, kind: Mapping | None) 
     return trace(flat, types, transform="map", name=name_of(f), prepare=prepare), trees[-1]
 
 
-def _blocks(traced: Traced, rows: list, turns: int, n: int) -> list:
-    """The rows in `turns` blocks of n, each of them mapped."""
+def _blocks(traced: Traced, rows: list, turns: int, n: int, watched: Watched | None) -> list:
+    """The rows in `turns` blocks of n, each of them mapped; watched are the blocks, if there are several."""
     graph, captured = traced
     blocks = [reshape(x, (turns, n, *x.type.shape[1:])) for x in rows]
     mapped, flags = vmap_pass(graph, n, (*[False] * len(captured), *[True] * len(rows)))
-    made = _each(Traced(via(mapped, graph), captured), blocks, turns)
+    made = _each(Traced(via(mapped, graph), captured), blocks, turns, watched if turns > 1 else None)
     wide = [y if b else _spread(y, n) for y, b in zip(made, flags, strict=True)]
     return [reshape(y, (turns * n, *y.type.shape[2:])) for y in wide]
 
 
-def _each(traced: Traced, rows: list, length: int) -> list:
+def _each(traced: Traced, rows: list, length: int, watched: Watched | None) -> list:
     graph, captured = traced
     loop = Loop(without_rules(graph), len(captured), 0, length, False, 1, False)
-    return run_loop(loop, [*captured, *rows], graph.sources)
+    if watched is None:
+        return run_loop(loop, [*captured, *rows], graph.sources)
+    loop, given = counted(loop, [*captured, *rows], watched.handle)
+    return run_loop(loop, given, loop.graph.sources)[1:]
 
 
 def _spread(y: Any, n: int) -> Any:
@@ -211,7 +223,7 @@ def associative_scan(fn: Callable, elems: Any, reverse: bool = False, axis: int 
     2 log2(n) times only. elems: a tree of arrays of one length along `axis`; reverse: y[i] = fn(y[i+1], x[i]).
     Raises ValueError where lengths disagree, TypeError where fn returns another tree or other shapes.
     """
-    check_body("associative_scan", fn)
+    check_callable("associative_scan", fn)
     leaves, structure = operands(elems, "associative_scan: elems")
     if not leaves:
         return elems

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from functorch_lite import dtypes, tree
+from functorch_lite.api.arguments import check_callable, name_of
 from functorch_lite.api.forward import linearize
 from functorch_lite.array import asarray
 from functorch_lite.control.linear_solve import System, linear_solve
@@ -14,7 +15,7 @@ from functorch_lite.control.root import Problem, root
 from functorch_lite.control.silent import silenced
 from functorch_lite.control.together import together
 from functorch_lite.ir import Graph, Lit, compact, eqn_effects
-from functorch_lite.lax.carry import check_body, joined, name_of, operands, path_of, results, run_of, without_rules
+from functorch_lite.lax.carry import joined, operands, path_of, results, run_of, without_rules
 from functorch_lite.prims.elementwise import convert, stop_gradient
 from functorch_lite.prims.shape import zeros_like
 from functorch_lite.trace import Traced, at, current_frame, inline, run, trace, typeof
@@ -45,7 +46,7 @@ def custom_linear_solve(
     """
     what = "custom_linear_solve"
     for fun in (matvec, solve) if transpose_solve is None else (matvec, solve, transpose_solve):
-        check_body(what, fun)
+        check_callable(what, fun)
     like = _Like(what, "b", b)
     checked = like.checked(matvec, "matvec")
     while True:
@@ -90,7 +91,7 @@ def custom_root(
     """
     what = "custom_root"
     for fun in (f, solve, tangent_solve):
-        check_body(what, fun)
+        check_callable(what, fun)
     like = _Like(what, "initial_guess", initial_guess)
     given = like.flat(lambda x: solve(f, x), has_aux)
     frame = current_frame()

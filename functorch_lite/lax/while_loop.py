@@ -9,14 +9,17 @@ from typing import Any
 import numpy as np
 
 from functorch_lite import dtypes
+from functorch_lite.api.arguments import check_callable, name_of
+from functorch_lite.control.counted import counted, counted_while
 from functorch_lite.control.scan import Loop
 from functorch_lite.control.scan import scan as run_scan
-from functorch_lite.control.schedule import LEAST
+from functorch_lite.control.schedule import I32, LEAST
 from functorch_lite.control.together import together
 from functorch_lite.control.turns import While
 from functorch_lite.control.turns import while_loop as run_while
-from functorch_lite.lax.carry import Carry, check_body, name_of, operand, results
-from functorch_lite.prims.elementwise import add, convert, lt
+from functorch_lite.lax.carry import Carry, Watched, operand, results, unwatched
+from functorch_lite.prims.elementwise import add, convert, lt, sub
+from functorch_lite.prims.shape import full
 from functorch_lite.trace import Traced, at, trace, typeof
 
 __all__ = ["fori_loop", "while_loop"]
@@ -32,8 +35,9 @@ def while_loop(cond_fun: Callable, body_fun: Callable, init_val: Any, *, checkpo
     turns, each is computed twice more; up to checkpoints**3 / 60, three times.
     Under `vmap` every row stops for itself. Raises TypeError where the value changes its tree or types.
     """
-    check_body("while_loop", cond_fun)
-    check_body("while_loop", body_fun)
+    body_fun, watched = unwatched(body_fun)
+    check_callable("while_loop", cond_fun)
+    check_callable("while_loop", body_fun)
     carry = Carry("while_loop", body_fun, init_val, "init_val")
 
     def turn(*tracers):
@@ -44,7 +48,9 @@ def while_loop(cond_fun: Callable, body_fun: Callable, init_val: Any, *, checkpo
 
     body = carry.settle(lambda: trace(turn, carry.types, transform="while_loop", name=name_of(body_fun)))
     cond = trace(test, carry.types, transform="while_loop", name=name_of(cond_fun))
-    return carry.structure.unflatten(_run(cond, body, carry.start(), _slots("while_loop", checkpoints)))
+    slots = _slots("while_loop", checkpoints)
+    made = _run(cond, body, carry.start(), slots, watched, watched.total if watched else 0)
+    return carry.structure.unflatten(made)
 
 
 def fori_loop(
@@ -63,7 +69,8 @@ def fori_loop(
     ints, how many turns are compiled as one; True: all.
     Raises TypeError where the value changes its tree or types, or a bound is no integer.
     """
-    check_body("fori_loop", body_fun)
+    body_fun, watched = unwatched(body_fun)
+    check_callable("fori_loop", body_fun)
     slots, static = _slots("fori_loop", checkpoints), _static(lower, upper)
     start, stop, integer = _bounds(lower, upper)
     carry = Carry("fori_loop", body_fun, init_val, "init_val")
@@ -80,21 +87,28 @@ def fori_loop(
     body = carry.settle(attempt)
     if static is not None and checkpoints is None:
         loop = Loop(body.graph, len(body.captured), len(carry.types) + 1, static, False, _unroll(unroll, static), False)
-        made = run_scan(loop, [*body.captured, *carry.start(), start], body.graph.sources)
+        given, first = [*body.captured, *carry.start(), start], 0
+        if watched is not None:
+            (loop, given), first = counted(loop, given, watched.handle), 1
+        made = run_scan(loop, given, loop.graph.sources)[first:]
     elif unroll not in (None, 1, False):
         raise ValueError(f"fori_loop: unroll={unroll!r} needs Python ints as bounds, and no checkpoints, at {at()}")
     else:
         cond = trace(lambda *xs: [lt(xs[-1], stop)], [*carry.types, integer], transform="fori_loop")
-        made = _run(cond, body, [*carry.start(), start], slots)
+        made = _run(cond, body, [*carry.start(), start], slots, watched, sub(stop, start) if watched else 0)
     return carry.structure.unflatten(made[:-1])
 
 
 # ---- what both share ----
 
 
-def _run(cond: Traced, body: Traced, start: Sequence, slots: int | None) -> list:
+def _run(cond: Traced, body: Traced, start: Sequence, slots: int | None, watched: Watched | None, total: Any) -> list:
     (test, turn), captured = together([cond, body])
-    return run_while(While(test, turn, len(captured), slots), [*captured, *start])
+    loop, given = While(test, turn, len(captured), slots), [*captured, *start]
+    if watched is None:
+        return run_while(loop, given)
+    expected = full((), total, I32) if isinstance(total, int) else convert(total, I32)
+    return run_while(*counted_while(loop, given, watched.handle, expected))[1:]
 
 
 def _carried(construct: str, carry: Carry, value: Any) -> list:

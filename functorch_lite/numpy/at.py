@@ -92,17 +92,6 @@ class Update:
             return self._array[self._index]
         return getitem(self._array, self._index, how)
 
-    def set(self, values, *, indices_are_sorted=False, unique_indices=False, mode=None,
-            out_sharding=None, wrap_negative_indices=True):  # fmt: skip
-        """A copy with `x[index] = values`."""
-        x = self._array
-        if type(x) is Array and not tracing and mode is None:
-            made = _on_host(None, x, self._index, values)
-            if made is not None:
-                return made
-        how = How(mode_name(mode), None, indices_are_sorted, unique_indices, wrap_negative_indices)
-        return update(x, self._index, "set", values, how)
-
     def apply(self, func, *, indices_are_sorted=False, unique_indices=False, mode=None, wrap_negative_indices=True):
         """A copy with `x[index] = func(x[index])`; a position that occurs several times is replaced once."""
         how = How(mode_name(mode), None, indices_are_sorted, unique_indices, wrap_negative_indices)
@@ -127,7 +116,7 @@ def _neutral(x):
     return lax.full(x.shape, 1, x.dtype)
 
 
-def _method(name, ufunc, sign):
+def _method(name, ufunc, doc):
     def method(self, values, *, indices_are_sorted=False, unique_indices=False, mode=None,
                out_sharding=None, wrap_negative_indices=True):  # fmt: skip
         x = self._array
@@ -140,14 +129,16 @@ def _method(name, ufunc, sign):
 
     method.__name__ = name
     method.__qualname__ = f"Update.{name}"
-    method.__doc__ = f"A copy with `x[index] {sign}`, once for every time a position occurs."
+    method.__doc__ = doc
     return method
 
 
-Update.add = _method("add", np.add, "+= values")
-Update.multiply = Update.mul = _method("multiply", np.multiply, "*= values")
-Update.min = _method("min", np.minimum, "= minimum(x[index], values)")
-Update.max = _method("max", np.maximum, "= maximum(x[index], values)")
+_EACH = ", once for every time a position occurs."
+Update.set = _method("set", None, "A copy with `x[index] = values`.")
+Update.add = _method("add", np.add, f"A copy with `x[index] += values`{_EACH}")
+Update.multiply = Update.mul = _method("multiply", np.multiply, f"A copy with `x[index] *= values`{_EACH}")
+Update.min = _method("min", np.minimum, f"A copy with `x[index] = minimum(x[index], values)`{_EACH}")
+Update.max = _method("max", np.maximum, f"A copy with `x[index] = maximum(x[index], values)`{_EACH}")
 
 
 # ---- eager, on the host ----
