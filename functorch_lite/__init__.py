@@ -50,6 +50,7 @@ from functorch_lite.checks import checked, error_if
 from functorch_lite.config import config, disable_jit
 from functorch_lite.dtypes import float0
 from functorch_lite.errors import ConcretizationError, LeakedTracerError
+from functorch_lite.progress import progress
 from functorch_lite.trace import typeof
 from functorch_lite.tree import register_dataclass, register_pytree_node
 
@@ -61,8 +62,8 @@ __all__ = [
     "custom_rules", "custom_vjp", "debug", "default_backend", "device_count", "device_get", "device_put", "devices",
     "disable_jit", "dtypes", "error_if", "errors", "eval_shape", "float0", "grad", "hessian", "hvp", "io_callback",
     "jacfwd", "jacobian", "jacrev", "jit", "jvp", "lax", "linear_call", "linear_transpose", "linearize",
-    "local_device_count", "local_devices", "make_graph", "make_jaxpr", "nn", "numpy", "pure_callback", "random",
-    "register_dataclass", "register_pytree_node", "remat", "residuals", "tree", "tree_util", "typeof",
+    "local_device_count", "local_devices", "make_graph", "make_jaxpr", "nn", "numpy", "progress", "pure_callback",
+    "random", "register_dataclass", "register_pytree_node", "remat", "residuals", "tree", "tree_util", "typeof",
     "value_and_grad", "vjp", "vmap",
 ]  # fmt: skip
 

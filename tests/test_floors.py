@@ -17,7 +17,7 @@ ROOT = pathlib.Path(functorch_lite.__file__).parent
 FLOORS = [
     "errors", "config", "dtypes", "nodes", "tree", "tree_util", "ir", "source", "trace", "prims", "transforms",
     "control", "array", "host", "xla", "api", "lax", "numpy", "random", "nn", "debug", "custom_batching", "custom_derivatives",
-    "ad_checkpoint", "checks", "extend", "testing", "__init__",
+    "ad_checkpoint", "checks", "progress", "extend", "testing", "__init__",
 ]  # fmt: skip
 FILES = sorted(ROOT.rglob("*.py"))
 

@@ -25,7 +25,8 @@ class Handle(Array):
     __slots__ = ("fun",)
 
 
-def _handle(fun: Callable) -> Handle:
+def handle_of(fun: Callable) -> Handle:
+    """A new handle of a function."""
     made = object.__new__(Handle)
     made.fun, made.type = fun, _HANDLE
     made._value = np.uint64(functions.add(made))
@@ -44,7 +45,7 @@ def _bind(prim, fun, result_types, args, kwargs, method, name):
         return () if result_types is None else tree.leaves(result)
 
     types = tuple(result_types or ())
-    return bind(prim, _handle(call), *leaves, out_types=types, rows=(), method=method, name=name_of(fun))
+    return bind(prim, handle_of(call), *leaves, out_types=types, rows=(), method=method, name=name_of(fun))
 
 
 def debug_callback(callback: Callable, *args, ordered: bool = False, partitioned: bool = False, **kwargs) -> None:

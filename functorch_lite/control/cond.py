@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from functorch_lite.control.loops import Place, cheaply, resaved, rewired
 from functorch_lite.control.rows import I32, all_of, any_of, chosen, first_of, like_row, mapped, one_by_one
+from functorch_lite.control.silent import acts
 from functorch_lite.ir import Eqn, Graph, Primitive, array_type, compact, intern, nested
 from functorch_lite.prims.elementwise import convert, eq, select
 from functorch_lite.prims.linear import is_linear
@@ -180,7 +181,7 @@ def _vmap_rows(size, xs, batched, branches, axis_name):
     out = (True,) * len(branches[0].outs)
     if size == 0:
         return [zeros_like(t.with_shape((0, *t.shape))) for t in branches[0].out_types], out
-    if _effects(branches):
+    if acts(*branches):
         return one_by_one(cond_p, size, xs, (True, *batched), branches=branches), out
     if all(map(_pointwise, branches)) or any(axis_name and vmap_pass.mentions(b, axis_name) for b in branches):
         return _all_of_them(xs[0], xs[1:], [mapped(b, size, batched, out, axis_name) for b in branches]), out

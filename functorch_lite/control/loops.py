@@ -12,6 +12,7 @@ from functorch_lite.control.silent import silent
 from functorch_lite.ir import ArrayType, Eqn, Graph, Lit, compact, literal
 from functorch_lite.prims import elementwise as e
 from functorch_lite.prims import select as s
+from functorch_lite.prims.progress import Displays
 from functorch_lite.prims.shape import broadcast_p, full_p, iota_p, reshape_p, transpose_p
 from functorch_lite.trace import inline
 from functorch_lite.transforms.common import pick, rebuild, via
@@ -33,11 +34,14 @@ class Running(threading.local):
     """How loops of this thread are being run.
 
     inside: in Python, so that the loops inside are parts of one run, however often they run themselves. fresh: for a
-    function that was not seen before, and that may never be seen again.
+    function that was not seen before, and that may never be seen again. displays: those of the loops run in Python.
     """
 
     inside = False
     fresh = False
+
+    def __init__(self):
+        self.displays = Displays()
 
 
 running = Running()

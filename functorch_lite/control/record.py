@@ -15,6 +15,7 @@ from functorch_lite.control import schedule, tangents
 from functorch_lite.control.loops import rewired
 from functorch_lite.control.rows import all_batched, any_of, chosen, one_by_one
 from functorch_lite.control.schedule import I32
+from functorch_lite.control.silent import acts
 from functorch_lite.control.turns import (
     While,
     batched_carry,
@@ -163,7 +164,7 @@ def _vmap(size, xs, batched, *, axis_name=None, **params):
     n, m = rec.consts, len(rec.stored)
     mask, ragged = batched_carry(rec.loop, size, batched, axis_name)
     flags, held = mask[n:], pick(mask[n:], rec.stored)
-    if ragged and (rec.cond.effects or rec.body.effects):
+    if ragged and acts(rec.cond, rec.body):
         return one_by_one(record_p, size, xs, batched, **params), (True,) * len(rec.out_types)
     given = [*xs[:n], *all_batched(xs[n:], [b or not f for b, f in zip(batched[n:], flags, strict=True)], size)]
     wide = mapped_loop(rec.loop, size, mask, ragged, axis_name)

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from functorch_lite.ir import Eqn, Graph, compact, eqn_effects, intern, subgraphs
+from functorch_lite.prims.progress import EVENT
 from functorch_lite.transforms.common import rewrite
+
+
+def acts(*graphs: Graph) -> bool:
+    """Whether graphs have effects for the sake of which rows are run one by one; to show progress is none of these."""
+    return any(kind != EVENT for graph in graphs for kind in graph.effects)
 
 
 def silent(eqn: Eqn) -> Eqn | None:

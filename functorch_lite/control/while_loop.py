@@ -10,6 +10,7 @@ from __future__ import annotations
 from functorch_lite.control import tangents
 from functorch_lite.control.halves import halves
 from functorch_lite.control.rows import all_batched, chosen, one_by_one
+from functorch_lite.control.silent import acts
 from functorch_lite.control.turns import (
     While,
     batched_carry,
@@ -47,7 +48,7 @@ def _vmap(size, xs, batched, *, axis_name=None, **params):
     loop = While(**params)
     mask, ragged = batched_carry(loop, size, batched, axis_name)
     n, flags = loop.consts, mask[loop.consts :]
-    if ragged and (loop.cond.effects or loop.body.effects):
+    if ragged and acts(loop.cond, loop.body):
         return one_by_one(while_p, size, xs, batched, **params), flags
     given = [*xs[:n], *all_batched(xs[n:], [b or not f for b, f in zip(batched[n:], flags, strict=True)], size)]
     if size == 0 and ragged:

@@ -12,8 +12,10 @@ from functorch_lite.config import config
 from functorch_lite.control import scan as p
 from functorch_lite.control.loops import running
 from functorch_lite.host.execute import plan
+from functorch_lite.host.progress import closing
 from functorch_lite.host.registry import host
 from functorch_lite.ir import Eqn, Graph
+from functorch_lite.prims.progress import EVENT
 
 LONG = 100  # equations run: a Python loop over so many takes longer than a call of a compiled one
 _PATIENCE = 0.1  # seconds: about what it takes to compile a loop
@@ -75,4 +77,5 @@ def _scan(in_types, out_types, **params):
                 stack[t] = row
         return [*carried, *stacks]
 
+    python = closing(python) if EVENT in loop.graph.effects else python
     return again(length * equations(loop.graph), p.scan_p, in_types, out_types, params, python)

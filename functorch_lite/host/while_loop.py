@@ -17,13 +17,16 @@ from functorch_lite.control import schedule
 from functorch_lite.control.turns import While
 from functorch_lite.control.while_loop import while_p
 from functorch_lite.host.execute import plan
+from functorch_lite.host.progress import closing
 from functorch_lite.host.registry import host
 from functorch_lite.host.scan import LONG, again, equations
+from functorch_lite.prims.progress import EVENT
 
 
 def _measured(prim, in_types, out_types, params, loop: Callable) -> Callable:
     """`loop`, which returns its results and how many equations it ran; compiled if it comes again and ran many."""
     work = 0
+    loop = closing(loop) if "cond" in params and EVENT in params["cond"].effects else loop
 
     def python(*values):
         nonlocal work

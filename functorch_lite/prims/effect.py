@@ -29,6 +29,10 @@ class Functions:
         self._known[handle] = holder
         return handle
 
+    def holder(self, handle: int):
+        """The holder behind a handle."""
+        return self._known[handle]
+
     def call(self, handle: int, args: tuple):
         """Call the function behind a handle."""
         return self._known[handle].fun(*args)

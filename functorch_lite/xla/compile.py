@@ -44,6 +44,12 @@ class Callback:
     def __init__(self, run):
         self.run, self.error = run, None
 
+    def abandon(self) -> None:
+        """The program has failed: what its callbacks began is brought to an end."""
+        end = getattr(getattr(self.run, "run", None), "abandon", None)
+        if end is not None:
+            end()
+
     def __call__(self, *args):
         try:
             return tuple(self.run(*args))
@@ -65,7 +71,9 @@ class _Calling:
             results = self.loaded.execute_sharded(buffers, with_tokens=True)
             results.consume_token().block_until_ready()
             return results
-        except Exception:
+        except BaseException:
+            for c in self.callbacks:
+                c.abandon()
             errors = [c.error for c in self.callbacks if c.error is not None]
             for c in self.callbacks:
                 c.error = None

@@ -309,7 +309,12 @@ class Lowering:
 
 def _with_token(run: Callable) -> Callable:
     """XLA hands the token to an ordered callback as None, and wants it back first."""
-    return lambda token, *args: (None, *run(*args))
+
+    def ordered(token, *args):
+        return None, *run(*args)
+
+    ordered.run = run
+    return ordered
 
 
 def _identifier(name: str) -> str:

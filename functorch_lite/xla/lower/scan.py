@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxlib.mlir.dialects import stablehlo as hlo
 
 from functorch_lite.control import scan as p
+from functorch_lite.control.counted import NUMBER, told_of, untold
 from functorch_lite.ir import array_type
+from functorch_lite.xla.lower.progress import FLAG, compare, distance, tell_if
 from functorch_lite.xla.module import lowering
-
-_FLAG = array_type((), np.dtype(bool))
 
 
 @lowering(p.scan_p)
@@ -21,12 +20,12 @@ def _scan(low, xs, in_types, out_types, **params):
     turns = _Turns(low, loop, shared, arrays, in_types[n + m :], out_types[m:])
     unroll = max(1, min(loop.unroll, loop.length))
     whole = loop.length // unroll * unroll
+    start = 0
     if whole > unroll:
-        carried, stacks = _while(low, turns, whole, unroll, carried, stacks, out_types)
-        done = whole
-    else:
-        done = 0
-    for k in range(done, loop.length):
+        run = _telling if _tells(loop) else _while
+        (_, *values) = run(low, turns, low.constant(0, turns.counter), whole, unroll, [*carried, *stacks], out_types)
+        carried, stacks, start = values[:m], values[m:], whole
+    for k in range(start, loop.length):
         carried, stacks = turns.run(low.constant(k, turns.counter), carried, stacks)
     return [*carried, *stacks]
 
@@ -35,16 +34,10 @@ def _blank(type_):
     return False if type_.dtype == bool else 0
 
 
-def _while(low, turns, whole, unroll, carried, stacks, out_types):
-    """The turns up to `whole`, `unroll` of them at a time."""
-    counter, m = turns.counter, len(carried)
-    types = [counter, *out_types]
-    less = low.memo("scan", lambda: {
-        "comparison_direction": hlo.ComparisonDirectionAttr.get("LT"),
-        "compare_type": hlo.ComparisonTypeAttr.get("SIGNED")})  # fmt: skip
-
-    def test(k, *_):
-        return [low.op("compare", _FLAG, [k, low.constant(whole, counter)], less)]
+def _while(low, turns, start, stop, unroll, values, out_types):
+    """The turns from `start` up to `stop`, an int or a value, `unroll` of them at a time: [stop, carried, stacks]."""
+    counter, m = turns.counter, turns.loop.carry
+    test = lambda k, *_: [compare(low, "LT", k, low.constant(stop, counter) if isinstance(stop, int) else stop)]
 
     def body(k, *values):
         carried, stacks = list(values[:m]), list(values[m:])
@@ -53,9 +46,43 @@ def _while(low, turns, whole, unroll, carried, stacks, out_types):
             carried, stacks = turns.run(here, carried, stacks)
         return [low.op("add", counter, [k, low.constant(unroll, counter)]), *carried, *stacks]
 
-    init = [low.constant(0, counter), *carried, *stacks]
-    results = low.loop(types, init, test, body, bool(turns.loop.graph.effects))[1:]
-    return results[:m], results[m:]
+    return low.loop([counter, *out_types], [start, *values], test, body, bool(turns.loop.graph.effects))
+
+
+def _tells(loop) -> bool:
+    """Whether a loop tells how far it is, at the end of every turn."""
+    told, n = told_of(loop.graph), loop.consts
+    if len(told) != 1:
+        return False
+    handle, done, total, _ = told[0].ins
+    return handle < n and total < n and done in loop.graph.outs[: loop.carry]
+
+
+def _telling(low, turns, start, stop, unroll, values, out_types):
+    """A loop over the stretches of turns between two calls of the display: see `lower.progress`."""
+    loop, counter = turns.loop, turns.counter
+    handle, done, total, _ = told_of(loop.graph)[0].ins
+    place = loop.graph.outs.index(done)
+    handle, total = turns.shared[handle], turns.shared[total]
+    quiet = turns.of(loop._replace(graph=untold(loop.graph)))
+
+    def stretch(k, *values):
+        before = values[place]
+        begins = compare(low, "EQ", before, low.constant(0, NUMBER))
+        tell_if(low, begins, [handle, before, total, low.constant(True, FLAG)])
+        step = distance(low, before, total)
+        end = low.op("add", counter, [k, low.op("convert", counter, [step])])
+        end = low.op("minimum", counter, [end, low.constant(stop, counter)])
+        k, *values = _while(low, quiet, k, end, unroll, values, out_types)
+        after = values[place]
+        going = compare(low, "LT", after, total)
+        parts = [low.op("divide", NUMBER, [x, step]) for x in (before, after)]
+        now = low.op("or", FLAG, [compare(low, "NE", *parts), low.op("not", FLAG, [going])])
+        tell_if(low, now, [handle, after, total, going])
+        return [k, *values]
+
+    more = lambda k, *_: [compare(low, "LT", k, low.constant(stop, counter))]
+    return low.loop([counter, *out_types], [start, *values], more, stretch, True)
 
 
 class _Turns:
@@ -65,6 +92,10 @@ class _Turns:
         self.low, self.loop, self.shared, self.arrays = low, loop, shared, arrays
         self.array_types, self.stack_types = array_types, stack_types
         self.counter = array_type((), np.dtype(np.int32 if loop.length < 2**31 else np.int64))
+
+    def of(self, loop):
+        """The turns of another loop over the same operands."""
+        return _Turns(self.low, loop, self.shared, self.arrays, self.array_types, self.stack_types)
 
     def run(self, k, carried, stacks):
         low, m = self.low, len(carried)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from functorch_lite.control import record, replay
+from functorch_lite.control.counted import NUMBER, told_of, untold
 from functorch_lite.control.turns import While
 from functorch_lite.control.while_loop import while_p
+from functorch_lite.xla.lower.progress import FLAG, compare, distance, tell
 from functorch_lite.xla.module import lowering
 
 
@@ -17,7 +19,39 @@ def _while(low, xs, in_types, out_types, **params):
     effects = bool(loop.cond.effects or loop.body.effects)
     test = lambda *carried: low.body(loop.cond, [*fixed, *carried])
     turn = lambda *carried: low.body(loop.body, [*fixed, *carried])
+    if _tells(loop):
+        return _telling(low, xs, loop)
     return low.loop(types, xs[loop.consts :], test, turn, effects)
+
+
+def _tells(loop) -> bool:
+    """Whether the predicate tells how far a loop is."""
+    told, n = told_of(loop.cond), loop.consts
+    if len(told) != 1:
+        return False
+    handle, done, total, going = told[0].ins
+    return handle < n and total < n and n <= done < len(loop.cond.ins) and going == loop.cond.outs[0]
+
+
+def _telling(low, xs, loop):
+    """A loop over the stretches of turns between two calls of the display: see `lower.progress`."""
+    fixed, types = xs[: loop.consts], loop.carried
+    handle, done, total, _ = told_of(loop.cond)[0].ins
+    handle, total, place = fixed[handle], fixed[total], done - loop.consts
+    cond = untold(loop.cond)
+    test = lambda *values: low.body(cond, [*fixed, *values])
+    turn = lambda *values: low.body(loop.body, [*fixed, *values])
+
+    def stretch(*values):
+        before = values[place]
+        tell(low, [handle, before, total, low.constant(True, FLAG)])
+        end = low.op("add", NUMBER, [before, distance(low, before, total)])
+        within = lambda *values: [low.op("and", FLAG, [compare(low, "LT", values[place], end), *test(*values)])]
+        return low.loop(types, values, within, turn, bool(cond.effects or loop.body.effects))
+
+    made = low.loop(types, xs[loop.consts :], test, stretch, True)
+    tell(low, [handle, made[place], total, low.constant(False, FLAG)])
+    return made
 
 
 @lowering(record.record_p)
