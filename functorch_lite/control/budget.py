@@ -64,7 +64,7 @@ _eager = lambda eqn: "view" if eqn.prim is reshape_p else None
 _turns = lambda eqn: eqn.prim not in (call_p, remat_p, cond_p)
 _keeps = lambda eqn: eqn.prim is dot_p
 _COMPILED = budget.Model(_compiled, _turns, _work, _keeps, _START, 0)
-_EAGER = budget.Model(_eager, _turns, _work, _keeps, _START, 1 << 16)
+_EAGER = budget.Model(_eager, _turns, _work, _keeps, _START, 1 << 16)  # below, the NumPy executor frees nothing early
 
 
 def outlined(graph: Graph, stretches: Sequence[budget.Stretch]) -> Graph:
