@@ -9,9 +9,9 @@ import itertools
 
 import numpy as np
 
-import functorch_lite.host
+import functorch_lite as fl
 import functorch_lite.xla.compile as xla
-from functorch_lite import dtypes, ir
+from functorch_lite import dtypes, ir, tree
 from functorch_lite.array import asarray
 from functorch_lite.host.execute import execute
 from functorch_lite.trace import inline, trace
@@ -20,8 +20,6 @@ from functorch_lite.transforms import reverse
 from functorch_lite.transforms.common import rebuild, spread
 from functorch_lite.transforms.simplify import simplify
 from functorch_lite.transforms.vmap import vmap
-
-assert functorch_lite.host  # it registers the host functions
 
 # ---- graphs and their values ----
 
@@ -49,6 +47,31 @@ def host(graph, xs):
 def compiled(graph, xs):
     """The results that XLA computes."""
     return xla.run_values(graph, xs)
+
+
+# ---- trees of results ----
+
+
+def same(got, want, tol=1e-9):
+    """Two trees are equal, with their dtypes and shapes; the numbers up to `tol`, absolute and relative."""
+    got, want = tree.flatten(got), tree.flatten(want)
+    assert got[1] == want[1], (got[1], want[1])
+    for a, b in zip(got[0], want[0], strict=True):
+        a, b = np.asarray(a), np.asarray(b)
+        assert a.dtype == b.dtype and a.shape == b.shape, (a.dtype, a.shape, b.dtype, b.shape)
+        np.testing.assert_allclose(a, b, rtol=tol, atol=tol)
+
+
+# ---- every graph is well typed ----
+
+
+def check_graphs(monkeypatch, **makers):
+    """Type-check every graph that these functions make in these modules: rebuild=(jvp, vmap), compact=(...)."""
+    for name, modules in makers.items():
+        for module in modules:
+            make = getattr(module, name)
+            monkeypatch.setattr(module, name, lambda *args, make=make: ir.check(make(*args)))
+    fl.clear_caches()
 
 
 # ---- the executors agree ----

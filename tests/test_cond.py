@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from laws import check_graphs, same
 
 import functorch_lite as fl
 import functorch_lite.numpy as fnp
@@ -21,23 +22,8 @@ ONE = fnp.array(1.0, F64)
 @pytest.fixture(autouse=True)
 def checked(monkeypatch):
     """Every graph that a pass or a rule makes is type-checked, with the graphs inside it."""
-    for module in (common, jvp, transpose, vmap, control, rows):
-        if hasattr(module, "rebuild"):
-            monkeypatch.setattr(module, "rebuild", lambda *args, inner=common.rebuild: ir.check(inner(*args)))
-    for module in (control, partition, simplify):
-        if hasattr(module, "compact"):
-            monkeypatch.setattr(module, "compact", lambda *args, inner=ir.compact: ir.check(inner(*args)))
-    monkeypatch.setattr(control, "rewired", lambda *args, inner=control.rewired: ir.check(inner(*args)))
-    fl.clear_caches()
-
-
-def same(got, want, tol=1e-9):
-    got, want = tree.flatten(got), tree.flatten(want)
-    assert got[1] == want[1], (got[1], want[1])
-    for a, b in zip(got[0], want[0], strict=True):
-        a, b = np.asarray(a), np.asarray(b)
-        assert a.dtype == b.dtype and a.shape == b.shape, (a.dtype, a.shape, b.dtype, b.shape)
-        np.testing.assert_allclose(a, b, rtol=tol, atol=tol)
+    check_graphs(monkeypatch, rebuild=(common, jvp, transpose, vmap, control, rows), compact=(partition, simplify),
+                 rewired=(control,))  # fmt: skip
 
 
 def staged(f):

@@ -171,30 +171,33 @@ def test_fetch_with_mapped_positions(n, data):
     same(fl.vmap(lambda i: fnp.asarray(x)[i, np.array([2, 0])])(rows), x[rows[:, None], [2, 0]])
 
 
+def weighted(x, index):
+    """Weights of what `x[index]` gives, and the gradient of their sum with it; None where NumPy refuses the index."""
+    want = numpy_answer(x, index)
+    if want is None:
+        return None
+    weights = np.arange(want.size, dtype=np.float32).reshape(want.shape) + 1
+    expected = np.zeros_like(x)
+    np.add.at(expected, index, weights)
+    return weights, expected
+
+
 @settings(max_examples=60)
 @given(cases())
 def test_gradient_of_fetch(case):
     x, index = case
-    want = numpy_answer(x, index)
-    if want is None:
-        return
-    weights = np.arange(want.size, dtype=np.float32).reshape(want.shape) + 1
-    expected = np.zeros_like(x)
-    np.add.at(expected, index, weights)
-    same(fl.grad(lambda v: fnp.sum(v[as_ours(index)] * weights))(x), expected)
+    if found := weighted(x, index):
+        weights, expected = found
+        same(fl.grad(lambda v: fnp.sum(v[as_ours(index)] * weights))(x), expected)
 
 
 @settings(max_examples=25)
 @given(cases())
 def test_gradient_of_fetch_compiled(case):
     x, index = case
-    want = numpy_answer(x, index)
-    if want is None:
-        return
-    weights = np.arange(want.size, dtype=np.float32).reshape(want.shape) + 1
-    expected = np.zeros_like(x)
-    np.add.at(expected, index, weights)
-    same(compiled(lambda v, i: fl.grad(lambda v: fnp.sum(v[i] * weights))(v), x, index), expected)
+    if found := weighted(x, index):
+        weights, expected = found
+        same(compiled(lambda v, i: fl.grad(lambda v: fnp.sum(v[i] * weights))(v), x, index), expected)
 
 
 def test_lists_and_sequences_are_arrays():

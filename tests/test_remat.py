@@ -6,13 +6,14 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from laws import check_graphs
 
 import functorch_lite as fl
 import functorch_lite.numpy as fnp
 from functorch_lite import ir
 from functorch_lite.control import budget as budgeted
 from functorch_lite.control.remat import opened, remat_p
-from functorch_lite.transforms import budget, common, jvp, reverse, transpose, vmap
+from functorch_lite.transforms import budget, jvp, reverse, transpose, vmap
 
 A = np.array([[0.3, -0.7, 0.2], [0.5, 0.1, -0.4], [-0.2, 0.6, 0.9]])
 X = np.array([0.3, -1.2, 0.7])
@@ -86,14 +87,7 @@ def same(a, b, tol=1e-9):
 @pytest.fixture(autouse=True)
 def checked(monkeypatch):
     """Every graph that a pass returns is type-checked."""
-    rebuild = common.rebuild
-
-    def checking(*args):
-        return ir.check(rebuild(*args))
-
-    for module in (jvp, transpose, vmap, reverse):
-        monkeypatch.setattr(module, "rebuild", checking)
-    fl.clear_caches()
+    check_graphs(monkeypatch, rebuild=(jvp, transpose, vmap, reverse))
 
 
 def pair(case):

@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from laws import check_graphs, same
 
 import functorch_lite as fl
 import functorch_lite.numpy as fnp
@@ -31,29 +32,8 @@ def unrolled(f, init, xs=None, length=None, reverse=False, unroll=1, checkpoint=
 @pytest.fixture(autouse=True)
 def checked(monkeypatch):
     """Every graph that a pass returns is type-checked, with the graphs inside it."""
-    rebuild, compact = common.rebuild, ir.compact
-
-    def checking(*args):
-        return ir.check(rebuild(*args))
-
-    for module in (jvp, transpose, vmap, reverse, scan, loops, chunks):
-        monkeypatch.setattr(module, "rebuild", checking)
-    monkeypatch.setattr(fission, "_part", lambda *args: ir.check(_part(*args)))
-    monkeypatch.setattr(scan, "rewired", lambda *args: ir.check(rewired(*args)))
-    monkeypatch.setattr(scan, "compact", lambda *args: ir.check(compact(*args)))
-    fl.clear_caches()
-
-
-_part, rewired = fission._part, loops.rewired
-
-
-def same(got, want, tol=1e-9):
-    got, want = tree.flatten(got), tree.flatten(want)
-    assert got[1] == want[1]
-    for a, b in zip(got[0], want[0], strict=True):
-        a, b = np.asarray(a), np.asarray(b)
-        assert a.dtype == b.dtype and a.shape == b.shape, (a.dtype, a.shape, b.dtype, b.shape)
-        np.testing.assert_allclose(a, b, rtol=tol, atol=tol)
+    check_graphs(monkeypatch, rebuild=(jvp, transpose, vmap, reverse, scan, loops, chunks), _part=(fission,),
+                 rewired=(scan,), compact=(scan,))  # fmt: skip
 
 
 # ---- programs: (scan, weights, start, rows) -> a tree of arrays ----

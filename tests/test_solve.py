@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from laws import same
 
 import functorch_lite as fl
 import functorch_lite.numpy as fnp
@@ -13,15 +14,6 @@ rng = np.random.default_rng(0)
 A = fnp.asarray(rng.standard_normal((3, 3)) + 3 * np.eye(3))
 SPD = fnp.asarray(A @ A.T)
 B = fnp.asarray(rng.standard_normal(3))
-
-
-def same(got, want, tol=1e-8):
-    got, want = tree.flatten(got), tree.flatten(want)
-    assert got[1] == want[1], (got[1], want[1])
-    for a, b in zip(got[0], want[0], strict=True):
-        a, b = np.asarray(a), np.asarray(b)
-        assert a.dtype == b.dtype and a.shape == b.shape, (a.dtype, a.shape, b.dtype, b.shape)
-        np.testing.assert_allclose(a, b, rtol=tol, atol=tol)
 
 
 # ---- solvers, and the formula ----

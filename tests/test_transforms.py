@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from laws import check_graphs
 
 import functorch_lite as fl
 import functorch_lite.numpy as fnp
@@ -52,14 +53,7 @@ def numeric_gradient(f, x, eps=1e-6):
 @pytest.fixture(autouse=True)
 def checked(monkeypatch):
     """Every graph that a pass returns is type-checked."""
-    rebuild = common.rebuild
-
-    def checking(*args):
-        return ir.check(rebuild(*args))
-
-    for module in (jvp, transpose, vmap, reverse):
-        monkeypatch.setattr(module, "rebuild", checking)
-    fl.clear_caches()
+    check_graphs(monkeypatch, rebuild=(jvp, transpose, vmap, reverse))
 
 
 @pytest.mark.parametrize("name", PROGRAMS)

@@ -5,6 +5,7 @@ import threading
 
 import numpy as np
 import pytest
+from laws import check_graphs, same
 
 import functorch_lite as fl
 import functorch_lite.numpy as fnp
@@ -16,7 +17,7 @@ from functorch_lite.ir import Primitive
 from functorch_lite.prims.elementwise import mul, tanh_p
 from functorch_lite.prims.pointwise import elementwise
 from functorch_lite.trace import bind, trace
-from functorch_lite.transforms import common, jvp, partition, reverse, simplify, transpose, vmap
+from functorch_lite.transforms import jvp, partition, reverse, simplify, transpose, vmap
 from functorch_lite.xla import compile as xla
 from functorch_lite.xla.module import LOWERINGS
 
@@ -30,22 +31,9 @@ TURNS = fnp.array([3, 0, 7, 1])
 @pytest.fixture(autouse=True)
 def checked(monkeypatch):
     """Every graph that a pass or a rule makes is type-checked, with the graphs inside it."""
-    for module in (jvp, transpose, vmap, halves, record, replay, rows):
-        monkeypatch.setattr(module, "rebuild", lambda *args, inner=common.rebuild: ir.check(inner(*args)))
-    for module in (partition, simplify, halves, replay, turns):
-        monkeypatch.setattr(module, "compact", lambda *args, inner=ir.compact: ir.check(inner(*args)))
-    for module in (halves, record, replay, tangents, turns):
-        monkeypatch.setattr(module, "rewired", lambda *args, inner=record.rewired: ir.check(inner(*args)))
-    fl.clear_caches()
-
-
-def same(got, want, tol=1e-9):
-    got, want = tree.flatten(got), tree.flatten(want)
-    assert got[1] == want[1], (got[1], want[1])
-    for a, b in zip(got[0], want[0], strict=True):
-        a, b = np.asarray(a), np.asarray(b)
-        assert a.dtype == b.dtype and a.shape == b.shape, (a.dtype, a.shape, b.dtype, b.shape)
-        np.testing.assert_allclose(a, b, rtol=tol, atol=tol)
+    check_graphs(monkeypatch, rebuild=(jvp, transpose, vmap, halves, record, replay, rows),
+                 compact=(partition, simplify, halves, replay, turns),
+                 rewired=(halves, record, replay, tangents, turns))  # fmt: skip
 
 
 # ---- programs: (loop, n, w, x) -> an array; `n` says how many turns there are ----
@@ -84,7 +72,7 @@ def varied(loop, n, w, x):
     def body(s):
         i, odd, flip, a, b = s["i"], s["odd"], s["flip"], s["a"], s["b"]
         a = a * fnp.where(odd, b, fnp.cos(b))
-        return {"i": i + 2, "odd": ~odd, "flip": fnp.floor(flip) + 1, "a": a, "b": x * i}
+        return {"i": i + 2, "odd": fnp.logical_not(odd), "flip": fnp.floor(flip) + 1, "a": a, "b": x * i}
 
     s = {"i": n * 0, "odd": n > 100, "flip": x, "a": x, "b": w[0]}
     s = loop(lambda s: s["i"] < 2 * n, body, s)
@@ -679,8 +667,8 @@ def test_errors():
     error(TypeError, lambda: lax.while_loop(less, lambda v: None, x), "tree")
     error(TypeError, lambda: lax.while_loop(less, lambda v: "text", x), "str")
     wrong = lambda s: {"a": s["a"] + 1, "b": fnp.stack([s["b"], s["b"]])}
-    error(TypeError, lambda: lax.while_loop(lambda s: s["a"] < 3, wrong, {"a": x, "b": x}), "given", "returned", "['b']",
-          "f32[2]", "another shape")  # fmt: skip
+    error(TypeError, lambda: lax.while_loop(lambda s: s["a"] < 3, wrong, {"a": x, "b": x}), "given", "returned",
+          "['b']", "f32[2]", "another shape")  # fmt: skip
     error(TypeError, lambda: lax.while_loop(less, lambda v: v + 1.5, fnp.int32(1)), "cannot hold every i32")
     error(TypeError, lambda: lax.while_loop(3, lambda v: v, x), "takes a function", "int")
     error(TypeError, lambda: lax.while_loop(less, None, x), "takes a function")
