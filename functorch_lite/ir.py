@@ -244,6 +244,18 @@ def _frozen(prim: Primitive, name: str, value: Any) -> None:
                 "use Python ints, strings, dtypes and tuples")
 
 
+def open_params(params: tuple) -> bool:
+    """Whether parameters hold a token, at any depth: then nothing is remembered under them."""
+    return any(isinstance(v, Token) for _, v in params) or any(g.open for g in subgraphs(params))
+
+
+def inferred(prim: Primitive, in_types: tuple[ArrayType, ...], params: tuple) -> tuple[ArrayType, ...]:
+    """`infer`, which keeps what it is asked for a while: not the rules of users, and what they captured."""
+    if prim.many and open_params(params):
+        return infer.__wrapped__(prim, in_types, params)
+    return infer(prim, in_types, params)
+
+
 def check_params(prim: Primitive, params: tuple) -> None:
     """Raise TypeError for parameters that are no values."""
     for name, value in params:
@@ -345,7 +357,7 @@ def is_open(eqn: Eqn) -> bool:
     """Whether an equation holds a token, or a graph that does."""
     if not eqn.prim.many:  # tokens and graphs are parameters of primitives with many results
         return False
-    return any(isinstance(v, Token) for _, v in eqn.params) or any(g.open for g in subgraphs(eqn.params))
+    return open_params(eqn.params)
 
 
 def eqn_effects(eqn: Eqn) -> tuple[str, ...]:
@@ -409,7 +421,7 @@ def check(graph: Graph) -> Graph:
         assert type(eqn) is Eqn and type(eqn.ins) is tuple and type(eqn.outs) is tuple
         for a in eqn.ins:
             assert type(a) is Lit or (type(a) is int and 0 <= a < known), f"{eqn.prim} reads {a} too early in\n{graph}"
-        want = infer(eqn.prim, tuple([a.type if type(a) is Lit else types[a] for a in eqn.ins]), eqn.params)
+        want = inferred(eqn.prim, tuple([a.type if type(a) is Lit else types[a] for a in eqn.ins]), eqn.params)
         got = tuple([types[o] for o in eqn.outs])
         assert [t.strong() for t in want] == [t.strong() for t in got], f"{eqn.prim}: rule {want}, graph {got}\n{graph}"
         assert eqn.outs == tuple(range(known, known + len(got))), f"{eqn.prim} numbers its results {eqn.outs}"

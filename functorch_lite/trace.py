@@ -34,6 +34,7 @@ from functorch_lite.ir import (
     compact,
     eqn_effects,
     infer,
+    inferred,
     literal,
 )
 from functorch_lite.source import Source, at, caller, running
@@ -155,7 +156,7 @@ class Frame:
     def record(self, prim: Primitive, ins: tuple, params: tuple) -> range:
         """Append one equation; returns the numbers of its results."""
         types = self.types
-        made = infer(prim, tuple([types[a] if type(a) is int else a.type for a in ins]), params)
+        made = inferred(prim, tuple([types[a] if type(a) is int else a.type for a in ins]), params)
         start = len(types)
         types.extend(made)
         outs = range(start, len(types))
@@ -416,7 +417,7 @@ def bind(prim: Primitive, *args: Any, **params: Any) -> Any:
                 return executor.bind(prim, values, params)
     frozen = tuple(params.items()) if params else ()
     try:
-        made = infer(prim, tuple(in_types), frozen)
+        made = inferred(prim, tuple(in_types), frozen) if prim.many else infer(prim, tuple(in_types), frozen)
     except TypeError:
         check_params(prim, frozen)
         raise

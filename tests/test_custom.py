@@ -1,6 +1,7 @@
 """Functions with rules of their own, under every transform; rules that capture, branch, recurse, and are wrong."""
 
 import gc
+import weakref
 
 import numpy as np
 import pytest
@@ -150,6 +151,25 @@ def test_fresh_rules_leave_memory_flat():
     gc.collect()
     after = fl.cache_sizes()
     assert after["graphs"] - before["graphs"] < 20 and after["value_and_grad"] - before["value_and_grad"] < 5
+
+
+def test_rules_are_not_kept_alive():
+    class Captured:
+        pass
+
+    alive = []
+
+    def step():
+        held = Captured()
+        alive.append(weakref.ref(held))
+        f = fl.custom_jvp(lambda x: fnp.sin(x))
+        f.defjvp(lambda p, t: (held, (fnp.sin(p[0]), t[0] * fnp.cos(p[0])))[1])
+        fl.grad(lambda x: fl.jit(f)(x) if f(x) > -5 else x)(1.0)
+
+    for _ in range(5):
+        step()
+    gc.collect()
+    assert sum(ref() is not None for ref in alive) <= 1
 
 
 def test_fresh_rules_compile_once():

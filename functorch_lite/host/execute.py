@@ -10,7 +10,7 @@ import numpy as np
 from functorch_lite.array import Array, asarray, of_typed, scalar
 from functorch_lite.control.custom import erase
 from functorch_lite.host.registry import kernel, quiet
-from functorch_lite.ir import Graph, Lit, Primitive, literal
+from functorch_lite.ir import Graph, Lit, Primitive, literal, open_params
 from functorch_lite.trace import SCALARS, at, executor
 from functorch_lite.transforms.common import rewrite
 
@@ -22,7 +22,9 @@ def bind(prim: Primitive, args: Sequence, params: dict) -> Any:
     operands = [x if type(x) is Array else x if type(x) in SCALARS else asarray(x) for x in args]
     if any(type(x) in SCALARS for x in operands):
         operands = _literals(prim, operands)
-    fun, out_types = kernel(prim, tuple([x.type for x in operands]), tuple(params.items()))
+    frozen = tuple(params.items())
+    find = kernel.__wrapped__ if prim.many and open_params(frozen) else kernel
+    fun, out_types = find(prim, tuple([x.type for x in operands]), frozen)
     values = [_literal_value(x) if type(x) is Lit else x._value for x in operands]
     with quiet():
         made = fun(*values)

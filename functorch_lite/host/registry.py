@@ -9,7 +9,7 @@ import numpy as np
 from numpy._core import umath
 
 from functorch_lite import dtypes
-from functorch_lite.ir import ArrayType, Primitive, infer
+from functorch_lite.ir import ArrayType, Primitive, inferred
 
 
 def host(prim: Primitive) -> Callable:
@@ -26,7 +26,7 @@ def host(prim: Primitive) -> Callable:
 @functools.lru_cache(16384)
 def kernel(prim: Primitive, in_types: tuple[ArrayType, ...], params: tuple) -> tuple[Callable, tuple[ArrayType, ...]]:
     """The function that computes a primitive on NumPy arrays of these types, and the types of its results."""
-    out_types = infer(prim, in_types, params)
+    out_types = inferred(prim, in_types, params)
     assert prim.host is not None, f"{prim.name} has no host function"
     return prim.host(in_types, out_types, **dict(params)), out_types
 
