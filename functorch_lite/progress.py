@@ -24,16 +24,18 @@ def progress(
     """The body of a loop, with a progress bar while the loop runs: scan(progress(body), init, xs).
 
     body: what `scan`, `map`, `fori_loop` or `while_loop` takes. description: stands before the bar; None: the name of
-    `body`. total: the number of turns to expect of a `while_loop`, if known; that of other loops is. bar: called as
-    bar(total=, desc=), with None for an unknown total, returns an object with update(n) and close(); None: `tqdm.tqdm`,
-    or a line of text where that is not installed.
+    `body`, if it has one. total: the number of turns to expect of a `while_loop`, if known; that of other loops is.
+    bar: called as bar(total=, desc=), with None for an unknown total, returns an object with update(n) and close();
+    None: `tqdm.tqdm`, or a line of text where that is not installed.
     The bar moves some hundred times in all, without leaving the compiled program in between. It shows the loop itself,
     once: not its derivative, and all rows of `vmap` together. Raises TypeError if `body` is no function.
     """
     check_callable("progress", body)
     if total is not None and (isinstance(total, bool) or not isinstance(total, int) or total < 0):
         raise TypeError(f"progress: the total must be a number of turns, got {total!r} at {at()}")
-    display = Display(description if description is not None else name_of(body), bar or default_bar)
+    name = name_of(body)
+    given = description if description is not None else "" if name == "<lambda>" else name
+    display = Display(given, bar or default_bar)
     return Watched(body, handle_of(display), total or 0)
 
 
@@ -63,7 +65,7 @@ class Line:
 
     def _write(self, end: str) -> None:
         share = f"{100 * self.done // self.total}% {self.done}/{self.total}" if self.total else str(self.done)
-        sys.stderr.write(f"\r{self.desc}: {share}{end}")
+        sys.stderr.write(f"\r{self.desc}{': ' if self.desc else ''}{share}{end}")
         sys.stderr.flush()
 
 

@@ -14,12 +14,12 @@ import numpy as np
 from functorch_lite.control.scan import Loop
 from functorch_lite.control.schedule import I32, stride
 from functorch_lite.control.turns import While
-from functorch_lite.ir import Graph, array_type
+from functorch_lite.ir import Graph, Lit, array_type
 from functorch_lite.prims.bits import shift_left
 from functorch_lite.prims.elementwise import add, div, max_, select
 from functorch_lite.prims.progress import progress_p
 from functorch_lite.prims.select import gt, lt
-from functorch_lite.prims.shape import full
+from functorch_lite.prims.shape import full, full_p
 from functorch_lite.trace import bind, inline
 from functorch_lite.transforms.common import rebuild
 
@@ -82,9 +82,18 @@ def counted_while(loop: While, operands: Sequence, handle: Any, total: Any) -> t
     return more, [handle, total, *operands[:n], full((), 0, I32), *operands[n:]]
 
 
-def told_of(graph: Graph) -> list:
-    """The equations of a graph that tell."""
-    return [eqn for eqn in graph.eqns if eqn.prim is progress_p]
+def told(graph: Graph, consts: int) -> tuple[int, int, int | Lit, int | Lit] | None:
+    """What a graph tells, if it does so once: the handle and the total, each a constant, which are its first inputs, or
+    a literal; and the other operands. None where these are not so, or it tells several times or nothing."""
+    eqns = [eqn for eqn in graph.eqns if eqn.prim is progress_p]
+    if len(eqns) != 1:
+        return None
+    handle, done, total, going = eqns[0].ins
+    for eqn in graph.eqns:
+        if eqn.outs == (total,) and eqn.prim is full_p:
+            total = dict(eqn.params)["value"]
+    fixed = handle < consts and (type(total) is Lit or total < consts)
+    return (handle, done, total, going) if fixed else None
 
 
 def untold(graph: Graph) -> Graph:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from functorch_lite.control import scan as p
-from functorch_lite.control.counted import NUMBER, told_of, untold
-from functorch_lite.ir import array_type
+from functorch_lite.control.counted import NUMBER, told, untold
+from functorch_lite.ir import Lit, array_type
 from functorch_lite.xla.lower.progress import FLAG, compare, distance, tell_if
 from functorch_lite.xla.module import lowering
 
@@ -22,8 +22,10 @@ def _scan(low, xs, in_types, out_types, **params):
     whole = loop.length // unroll * unroll
     start = 0
     if whole > unroll:
-        run = _telling if _tells(loop) else _while
-        (_, *values) = run(low, turns, low.constant(0, turns.counter), whole, unroll, [*carried, *stacks], out_types)
+        said = told(loop.graph, n)
+        tells = said is not None and said[1] in loop.graph.outs[:m]  # at the end of every turn
+        (_, *values) = (_telling if tells else _while)(
+            low, turns, low.constant(0, turns.counter), whole, unroll, [*carried, *stacks], out_types)
         carried, stacks, start = values[:m], values[m:], whole
     for k in range(start, loop.length):
         carried, stacks = turns.run(low.constant(k, turns.counter), carried, stacks)
@@ -49,21 +51,13 @@ def _while(low, turns, start, stop, unroll, values, out_types):
     return low.loop([counter, *out_types], [start, *values], test, body, bool(turns.loop.graph.effects))
 
 
-def _tells(loop) -> bool:
-    """Whether a loop tells how far it is, at the end of every turn."""
-    told, n = told_of(loop.graph), loop.consts
-    if len(told) != 1:
-        return False
-    handle, done, total, _ = told[0].ins
-    return handle < n and total < n and done in loop.graph.outs[: loop.carry]
-
-
 def _telling(low, turns, start, stop, unroll, values, out_types):
     """A loop over the stretches of turns between two calls of the display: see `lower.progress`."""
     loop, counter = turns.loop, turns.counter
-    handle, done, total, _ = told_of(loop.graph)[0].ins
+    handle, done, total, _ = told(loop.graph, loop.consts)
     place = loop.graph.outs.index(done)
-    handle, total = turns.shared[handle], turns.shared[total]
+    handle = turns.shared[handle]
+    total = low.constant(total.value, NUMBER) if type(total) is Lit else turns.shared[total]
     quiet = turns.of(loop._replace(graph=untold(loop.graph)))
 
     def stretch(k, *values):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from functorch_lite.control import record, replay
-from functorch_lite.control.counted import NUMBER, told_of, untold
+from functorch_lite.control.counted import NUMBER, told, untold
 from functorch_lite.control.turns import While
 from functorch_lite.control.while_loop import while_p
+from functorch_lite.ir import Lit
 from functorch_lite.xla.lower.progress import FLAG, compare, distance, tell
 from functorch_lite.xla.module import lowering
 
@@ -25,19 +26,17 @@ def _while(low, xs, in_types, out_types, **params):
 
 
 def _tells(loop) -> bool:
-    """Whether the predicate tells how far a loop is."""
-    told, n = told_of(loop.cond), loop.consts
-    if len(told) != 1:
-        return False
-    handle, done, total, going = told[0].ins
-    return handle < n and total < n and n <= done < len(loop.cond.ins) and going == loop.cond.outs[0]
+    """Whether the predicate tells how many turns are done, which is carried, and what it returns."""
+    said = told(loop.cond, loop.consts)
+    return said is not None and loop.consts <= said[1] < len(loop.cond.ins) and said[3] == loop.cond.outs[0]
 
 
 def _telling(low, xs, loop):
     """A loop over the stretches of turns between two calls of the display: see `lower.progress`."""
     fixed, types = xs[: loop.consts], loop.carried
-    handle, done, total, _ = told_of(loop.cond)[0].ins
-    handle, total, place = fixed[handle], fixed[total], done - loop.consts
+    handle, done, total, _ = told(loop.cond, loop.consts)
+    handle, place = fixed[handle], done - loop.consts
+    total = low.constant(total.value, NUMBER) if type(total) is Lit else fixed[total]
     cond = untold(loop.cond)
     test = lambda *values: low.body(cond, [*fixed, *values])
     turn = lambda *values: low.body(loop.body, [*fixed, *values])
