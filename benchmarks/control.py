@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 
 import numpy
@@ -86,6 +87,12 @@ BODIES = {"scan": lambda np: lambda c, _: (np.sin(c) + 1.0, None), "fori_loop": 
 LOOPS = {"scan": small_scan, "fori_loop": small_fori}
 
 
+def repeated(make, body_of, library, module):
+    """A call of a loop with one function, the same every time."""
+    run, body = make(library, module), body_of(module)
+    return lambda: numpy.asarray(run(body))
+
+
 def eager_loops(bench):
     for name, make in LOOPS.items():
         taken = {}
@@ -97,9 +104,7 @@ def eager_loops(bench):
                 times.append(time.perf_counter() - start)
             taken[who] = times[1:]
         bench.measured(f"eager {name}, 100 steps, fresh lambda", 0.1, taken)
-        again = lambda fl, np, make=make, name=name: (lambda run, body: lambda: numpy.asarray(run(body)))(
-            make(fl, np), BODIES[name](np))  # fmt: skip
-        race(bench, f"eager {name}, 100 steps, same function", 1.5, again)
+        race(bench, f"eager {name}, 100 steps, same function", 1.5, functools.partial(repeated, make, BODIES[name]))
 
 
 def traced(bench):
@@ -119,8 +124,9 @@ def budget(bench):
     """A network of 64 layers: memory and time of its gradient, with and without a budget."""
     layers, width, batch = 64, 256, 512
     rng = numpy.random.default_rng(0)
-    ws = [fnp.asarray((rng.standard_normal((width, width)) / numpy.sqrt(width)).astype("float32")) for _ in range(layers)]
-    x = fnp.asarray(rng.standard_normal((batch, width)).astype("float32"))
+    draw = lambda *shape: rng.standard_normal(shape)
+    ws = [fnp.asarray((draw(width, width) / numpy.sqrt(width)).astype("float32")) for _ in range(layers)]
+    x = fnp.asarray(draw(batch, width).astype("float32"))
 
     def loss(ws, x):
         for w in ws:
@@ -135,7 +141,8 @@ def budget(bench):
         bench.fail("memory of grad over 64 layers, budget 16 MB", 1.0, e)
         return
     medians = {"ours": used[1] / limit, "budget": 1.0, "unbounded": used[0] / limit}
-    bench.add(Row(bench.group, "memory of grad over 64 layers, budget 16 MB", medians, 1.0, against="budget", unit="ratio"))
+    name = "memory of grad over 64 layers, budget 16 MB"
+    bench.add(Row(bench.group, name, medians, 1.0, against="budget", unit="ratio"))
     wait = lambda f: lambda: [g.block_until_ready() for g in f(ws, x)]
     bench.race("time of it against no budget", 1.35, against="unbounded", ours=wait(bounded), unbounded=wait(plain))
 

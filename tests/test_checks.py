@@ -101,7 +101,8 @@ FINE = {
     "rows": lambda k: fl.lax.scan(lambda c, s: (c + fl.random.normal(s), None), 0.0, fl.random.split(k, 3))[0],
     "carried": lambda k: fl.lax.scan(lambda c, _: (lambda a, b: (a, fl.random.normal(b)))(*fl.random.split(c)), k,
                                      None, length=3)[1],
-    "branches": lambda k: fl.lax.cond(fl.random.key_data(k)[0] > 5, lambda: fl.random.normal(k), lambda: fl.random.uniform(k)),
+    "branches": lambda k: fl.lax.cond(
+        fl.random.key_data(k)[0] > 5, lambda: fl.random.normal(k), lambda: fl.random.uniform(k)),
 }  # fmt: skip
 
 

@@ -22,8 +22,8 @@ from functorch_lite.trace import SCALARS, Traced, Tracer, at, current_frame, typ
 
 
 class Watched:
-    """A body whose loop tells a display how far it is. handle: that of the display; total: how many turns to expect of a
-    loop whose length is not known."""
+    """A body whose loop tells a display how far it is. handle: that of the display; total: how many turns to expect of
+    a loop whose length is not known."""
 
     def __init__(self, body: Callable, handle: Any, total: int):
         self.body, self.handle, self.total = body, handle, total
