@@ -466,10 +466,10 @@ def value_names(graph: Graph) -> list[str]:
     return names
 
 
-def rows(graph: Graph) -> list[tuple[str, str, str]]:
-    """(results, operation, source) of every equation, as text."""
+def rows(graph: Graph, shown: dict[Graph, str] | None = None) -> list[tuple[str, str, str]]:
+    """(results, operation, source) of every equation, as text; `shown` are the names of nested graphs."""
     names, made = value_names(graph), []
-    shown = {g: f"graph{k}" for k, g in enumerate(nested(graph))}
+    shown = {g: f"graph{k}" for k, g in enumerate(nested(graph))} if shown is None else shown
     for k, (prim, ins, params, outs) in enumerate(graph.eqns):
         results = " ".join([f"{names[o]}:{graph.types[o]}" for o in outs])
         operands = [a.text if type(a) is Lit else names[a] for a in ins]
@@ -507,16 +507,16 @@ def source_text(source) -> str:
     """`model.py:12` of a source; a derived graph says the index of the equation it came from."""
     if type(source) is int:
         return f"<{source}>"
-    return f"{source.file.rsplit('/', 1)[-1]}:{source.line}"
+    return str(source)
 
 
 def print_graph(graph: Graph) -> str:
     """One line per equation, types on results, source on the right; nested graphs after it, each once."""
-    parts = []
-    for title, g in [("graph", graph), *[(f"graph{k}", g) for k, g in enumerate(nested(graph))]]:
+    parts, shown = [], {g: f"graph{k}" for k, g in enumerate(nested(graph))}
+    for title, g in [("graph", graph), *[(name, g) for g, name in shown.items()]]:
         names = value_names(g)
         lines = [f"{title}({', '.join([f'{names[i]}:{g.types[i]}' for i in g.ins])}):"]
-        said = [(f"  {r} = {operation}" if r else f"  {operation}", source) for r, operation, source in rows(g)]
+        said = [(f"  {r} = {operation}" if r else f"  {operation}", source) for r, operation, source in rows(g, shown)]
         width = max([len(line) for line, source in said if source and len(line) <= 80], default=0)
         lines += [f"{line:<{width}}  # {source}" if source else line for line, source in said]
         lines.append(f"  return {', '.join([a.text if type(a) is Lit else names[a] for a in g.outs])}".rstrip())

@@ -38,7 +38,15 @@ class Source(NamedTuple):
         return self.code.co_firstlineno
 
     def __str__(self) -> str:
-        return f"{os.path.basename(self.file)}:{self.line}"
+        return f"{_name_of_file(self.file)}:{self.line}"
+
+
+def _name_of_file(path: str) -> str:
+    """`model.py`; of a cell of a notebook, `In[3]`."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    cell = shell.compile.format_code_name(path) if shell is not None else None  # ("Cell", "In[3]")
+    return cell[1] if cell else os.path.basename(path)
 
 
 def caller() -> Source:

@@ -1,6 +1,7 @@
 """`custom_linear_solve` and `custom_root`: every transform gives what it gives of the explicit formula."""
 
 import itertools
+import re
 
 import numpy as np
 import pytest
@@ -493,3 +494,10 @@ def test_wrong_problems_are_sentences(program, message):
         fl.grad(program)(P)
     assert "test_solve.py" in str(error.value)
     same(fl.grad(ROOTS["newton"])(P), P ** (-2 / 3) / 3, 1e-9)
+
+
+def test_graphs_in_graphs_are_printed_under_one_name():
+    text = str(fl.make_graph(ROOTS["newton"])(P))
+    named = re.findall(r"(?:cond|body|fun|solve|tangent)=(graph[0-9]+)", text)
+    titles = re.findall(r"^(graph[0-9]+)\(", text, re.MULTILINE)
+    assert sorted(named) == sorted(titles) and len(set(titles)) == 5

@@ -54,7 +54,9 @@ def _while(low, turns, start, stop, unroll, values, out_types):
 def _telling(low, turns, start, stop, unroll, values, out_types):
     """A loop over the stretches of turns between two calls of the display: see `lower.progress`."""
     loop, counter = turns.loop, turns.counter
-    handle, done, total, _ = told(loop.graph, loop.consts)
+    said = told(loop.graph, loop.consts)
+    assert said is not None
+    handle, done, total, _ = said
     place = loop.graph.outs.index(done)
     handle = turns.shared[handle]
     total = low.constant(total.value, NUMBER) if type(total) is Lit else turns.shared[total]

@@ -34,7 +34,9 @@ def _tells(loop) -> bool:
 def _telling(low, xs, loop):
     """A loop over the stretches of turns between two calls of the display: see `lower.progress`."""
     fixed, types = xs[: loop.consts], loop.carried
-    handle, done, total, _ = told(loop.cond, loop.consts)
+    said = told(loop.cond, loop.consts)
+    assert said is not None
+    handle, done, total, _ = said
     handle, place = fixed[handle], done - loop.consts
     total = low.constant(total.value, NUMBER) if type(total) is Lit else fixed[total]
     cond = untold(loop.cond)
