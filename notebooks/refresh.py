@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import re
 
 import nbclient
 import nbformat
@@ -33,9 +34,22 @@ def strip(notebook):
     notebook.metadata = nbformat.from_dict(METADATA)
     for cell in notebook.cells:
         cell.metadata = nbformat.from_dict({})
-        for output in cell.get("outputs", ()):
-            output.get("metadata", {}).clear()
+        if "outputs" in cell:
+            _settle_bars(cell)
+            for output in cell.outputs:
+                output.get("metadata", {}).clear()
     return notebook
+
+
+def _settle_bars(cell):
+    """Progress bars as they end, without times: every return begins the line anew, in as many pieces as it takes."""
+    pieces = [output for output in cell.outputs if output.get("name") == "stderr"]
+    if not pieces:
+        return
+    lines = "".join([piece.text for piece in pieces]).split("\n")
+    last = [re.sub(r" \[[^\]]*\]\s*$", "", line.rsplit("\r", 1)[-1]) for line in lines]
+    pieces[0].text = "\n".join(last)
+    cell.outputs = [output for output in cell.outputs if output not in pieces[1:]]
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 import pathlib
 import shutil
+import subprocess
+import sys
 
 import nbformat
 import pytest
@@ -22,8 +24,25 @@ def graphs(notebook):
     return [text for text in texts if text.startswith("graph(")]
 
 
-def test_the_first_notebook_is_there():
-    assert "compose.ipynb" in NAMES
+def test_places_in_a_notebook_are_cells():
+    """Outside of IPython they are file names; in a kernel, the cell as IPython's own tracebacks name it."""
+    program = """
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance()
+cells = ["import functorch_lite as fl", "def f(x):\\n    y = x * 2\\n    return y + x", "print(fl.make_graph(f)(1.0))",
+         "import functorch_lite.numpy as fnp\\nfnp.reshape(fnp.ones(3), (2,))"]
+for text in cells:
+    done = shell.run_cell(text, store_history=True)
+print("place", done.error_in_exec)
+"""
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=refresh.HERE.parent, capture_output=True, text=True, timeout=120)
+    assert "# In[2]:2" in done.stdout and "# In[2]:3" in done.stdout, done.stdout + done.stderr
+    assert "at In[4]:2" in done.stdout.split("place")[1], done.stdout
+
+
+def test_the_notebooks_are_there():
+    assert {"compose.ipynb", "control_flow.ipynb"} <= set(NAMES)
 
 
 @pytest.mark.slow
