@@ -276,6 +276,7 @@ def test_check_rules():
     good = fl.custom_jvp(fnp.sin)
     good.defjvp(lambda p, t: (fnp.sin(p[0]), t[0] * fnp.cos(p[0])))
     fl.check_rules(good, X)
+    fl.check_rules(good, 0.3)
     with pytest.raises(AssertionError, match="tangent"):
         fl.check_rules(doubled_jvp(), X)
     with pytest.raises(AssertionError, match="cotangent"):

@@ -1,4 +1,4 @@
-"""The examples of the README run, in order, in one fresh process, and print what stands there."""
+"""The examples of the README and of docs/ run, in order, in one fresh process each, and print what stands there."""
 
 import doctest
 import pathlib
@@ -6,38 +6,52 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 ROOT = pathlib.Path(__file__).parent.parent
 README = ROOT / "README.md"
+PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
+NAMES = [path.name for path in PAGES]
 
 
 class SourcesAside(doctest.OutputChecker):
-    """The place at the end of a graph's line names a file, which is another one here."""
+    """The place at the end of a graph's line names a file, which is another one here; in a message it is that page."""
 
     def check_output(self, want, got, flags):
         without = lambda text: re.sub(r" +# \S.*$", "", text, flags=re.MULTILINE)
+        got = re.sub(r"<doctest (\S+)\[\d+\]>", r"\1", got)
         return super().check_output(without(want), without(got), flags)
 
 
-def blocks():
-    return re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+def blocks(page):
+    return re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
 
 
-def run_examples():
-    """How many examples of the README fail, one after another in one namespace; this process is theirs alone."""
-    test = doctest.DocTestParser().get_doctest("\n".join(blocks()), {}, "README.md", None, 0)
+def run_examples(page):
+    """How many examples of a page fail, one after another in one namespace; this process is theirs alone."""
+    test = doctest.DocTestParser().get_doctest("\n".join(blocks(page)), {}, page.name, None, 0)
     return doctest.DocTestRunner(SourcesAside()).run(test).failed
 
 
-def test_the_examples_run():
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_the_examples_run(page):
     # a process of their own: one of them adds a primitive
-    command = [sys.executable, "-W", "error", __file__]
+    command = [sys.executable, "-W", "error", __file__, str(page)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_every_python_block_is_an_example():
-    assert len(blocks()) >= 5
-    assert [block for block in blocks() if not block.startswith(">>> ")] == []
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_every_python_block_is_an_example(page):
+    assert blocks(page) and (page != README or len(blocks(page)) >= 5)
+    assert [block for block in blocks(page) if not block.startswith(">>> ")] == []
+
+
+def test_the_pages_are_there_and_what_they_name_is():
+    assert {"control_flow.md", "differences.md"} <= set(NAMES)
+    for page in PAGES:
+        for path in re.findall(r"`((?:docs|notebooks|benchmarks|tests)/[\w./]+\.\w+)`", page.read_text()):
+            assert (ROOT / path).exists(), f"{page.name} names {path}"
 
 
 def test_the_first_screen_holds_the_two_commands():
@@ -56,4 +70,4 @@ def test_the_targets_of_the_readme_are_those_of_the_makefile():
 
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
-    sys.exit(run_examples() > 0)
+    sys.exit(run_examples(pathlib.Path(sys.argv[1])) > 0)

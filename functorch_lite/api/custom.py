@@ -253,7 +253,9 @@ def check_rules(fun: _Custom, *args, tol: float = 1e-4) -> None:
 
     args: trees of floats. Compares the derivative along fixed directions. Raises AssertionError naming what differs.
     """
-    leaves, structure = tree.flatten(args)
+    found, structure = tree.flatten(args)
+    leaves = [leaf_array(x, "check_rules", fun.fun, (i,)) for i, x in enumerate(found)]
+    args = structure.unflatten(leaves)
     rng = np.random.default_rng(0)
     draw = lambda x: rng.standard_normal(np.shape(x)).astype(np.asarray(x).dtype)
     tangents = structure.unflatten([draw(x) for x in leaves])
