@@ -1,6 +1,7 @@
 """`while_loop` and `fori_loop`: every transform gives what it gives of the same loop written in Python."""
 
 import itertools
+import signal
 import threading
 
 import numpy as np
@@ -705,3 +706,22 @@ def test_threads():
         want = np.asarray(fl.grad(lambda x, k=k: counted(python_loop, 5 + k % 3, W, x))(X))
         for got in results[k]:
             np.testing.assert_allclose(got, want, rtol=1e-9)
+
+
+@pytest.mark.parametrize("op", [lambda f: f, lambda f: fl.grad(f, 1)])
+def test_an_endless_mapped_loop_is_stopped_by_ctrl_c(op):
+    """And what comes after it is as if it had not been."""
+    f = lambda n, x: lax.while_loop(lambda s: s[0] != n, lambda s: (s[0] + 1, fnp.sin(s[1])), (0, x))[1]
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 1.0)
+        with pytest.raises(KeyboardInterrupt):
+            fl.vmap(op(f))(fnp.array([1, -1, 2]), XS[:3, 0])
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    same(fl.vmap(op(f))(fnp.array([1, 0, 2]), XS[:3, 0]), fnp.stack([op(f)(n, x) for n, x in zip([1, 0, 2], XS[:, 0])]))
