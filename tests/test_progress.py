@@ -318,7 +318,7 @@ def test_nothing_is_called_between_two_updates(bars):
 def test_how_often_a_loop_tells():
     for total in (0, 1, 99, 100, 250, 10**6):
         for done in (0, 1, 63, 64, 65, 1000, 10**6, 2**30):
-            (got,) = run_values(distance_graph, [np.int32(done), np.int32(total)])
+            (got,) = run_values(distance_graph(), [np.int32(done), np.int32(total)])
             assert int(got) == distance(done, total)
     assert distance(7, 10**6) == 10**4 and distance(7, 0) == 1 and distance(2**20, 0) == 2**15
 

@@ -6,6 +6,7 @@ number of turns has grown by about a hundredth. That is decided inside the progr
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -45,7 +46,10 @@ def _distance(done, total):
     return select(gt(total, 0), max_(div(total, PARTS), 1), unknown)
 
 
-distance_graph = rebuild(lambda done, total: [_distance(done, total)], [NUMBER, NUMBER], "progress")
+@functools.cache
+def distance_graph() -> Graph:
+    """(done, total) -> the distance, for compiled programs."""
+    return rebuild(lambda done, total: [_distance(done, total)], [NUMBER, NUMBER], "progress")
 
 
 def counted(loop: Loop, operands: Sequence, handle: Any) -> tuple[Loop, list]:
