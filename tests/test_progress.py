@@ -104,6 +104,7 @@ LOOPS = {
     "while": until,
     "while with checkpoints": lambda show: until(show, checkpoints=16),
 }
+SLOW = {"scan unrolled", "scan in chunks", "scan binomial", "fori unrolled", "fori with checkpoints"}
 MOST = {"while": 700, "while with checkpoints": 700}
 
 
@@ -123,7 +124,7 @@ def test_a_loop_shows_one_bar_that_goes_to_the_end(loop, bars):
     assert bars.take() == []
 
 
-@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("loop", [pytest.param(n, marks=pytest.mark.slow) if n in SLOW else n for n in LOOPS])
 def test_derivatives_show_the_loop_once(loop, bars):
     make, most = LOOPS[loop], MOST.get(loop, 110)
     total = lambda f: lambda x: sum(fnp.sum(y**2) for y in tree.leaves(f(x)))

@@ -11,6 +11,7 @@ import functorch_lite as fl
 import functorch_lite.numpy as fnp
 from functorch_lite import ir, lax, tree
 
+SLOW = pytest.mark.slow
 rng = np.random.default_rng(0)
 A = fnp.asarray(rng.standard_normal((3, 3)) + 3 * np.eye(3))
 SPD = fnp.asarray(A @ A.T)
@@ -129,7 +130,7 @@ SECOND = {
 }
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("solver", ["gauss", "symmetric", *[pytest.param(n, marks=SLOW) for n in ("outside", "telling")]])
 @pytest.mark.parametrize("transform", [*FIRST, *SECOND])
 def test_every_transform_gives_that_of_the_formula(solver, transform):
     made = {**FIRST, **SECOND}[transform]
@@ -141,7 +142,7 @@ def test_every_transform_gives_that_of_the_formula(solver, transform):
         same(made(fl.jit(system(solver)))(a, B), want, 1e-6)
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("solver", ["gauss", "outside", "symmetric", pytest.param("telling", marks=SLOW)])
 @pytest.mark.parametrize("axes", [(0, None), (None, 0), (0, 0)])
 def test_vmap_is_a_loop(solver, axes):
     a = fnp.stack([matrix(solver) * k for k in (1.0, 2.0, -0.5)]) if axes[0] == 0 else matrix(solver)
@@ -410,7 +411,7 @@ def test_derivatives_of_a_root(solver, transform):
         ir.check(fl.make_graph(fl.vmap(f))(ps))
 
 
-@pytest.mark.slow
+@SLOW
 def test_a_vector_root_by_a_linear_solve():
     """x = sin(W x) / 2 + p, of which Newton's method and the tangents solve a system each."""
 
