@@ -35,6 +35,7 @@ _new = object.__new__
 _flatten = tree.registry.flatten
 _type_of = operator.attrgetter("aval")
 _LEAF, _NO_TREE = tree.structure(0), tree.structure(())
+_NO_CALL = (None, _NO_TREE, None, None, None, None, None)  # the previous call: avals, tree, defaults, parts of Compiled
 
 
 jitted_functions: weakref.WeakSet = weakref.WeakSet()  # all that are alive, for the sizes of their caches
@@ -159,7 +160,7 @@ class Jitted:
     def __init__(self, fun: Callable, statics: Statics, keep_unused: bool, inline: bool, device: Any):
         self.fun, self.statics, self.keep_unused, self.inlined, self.device = fun, statics, keep_unused, inline, device
         self.entries: OrderedDict[Any, Entry] = OrderedDict()
-        self.last: tuple | None = None  # the previous call: (avals, tree, Compiled, defaults)
+        self.last: tuple = _NO_CALL
         self.fast: OrderedDict[Any, Compiled] = OrderedDict()  # (tree, defaults, avals...) -> Compiled
         self.special = statics.any or bool(statics.donated[0] or statics.donated[1])
         self.lock = threading.Lock()
@@ -183,35 +184,36 @@ class Jitted:
         except AttributeError:  # a tree, or a leaf that is no Array
             leaves, structure = _flatten(args)
             try:
-                buffers = [a._buffer if isinstance(a, Array) else _buffer_of(a) for a in leaves]
-            except (AttributeError, TypeError, OverflowError):
-                return self._general(args, kwargs)
+                buffers = [a._buffer for a in leaves]
+            except AttributeError:
+                try:
+                    buffers = [a._buffer if type(a) is Array else _buffer_of(a) for a in leaves]
+                except (AttributeError, TypeError, OverflowError):
+                    return self._general(args, kwargs)
         avals = list(map(_type_of, buffers))
-        last, defaults = self.last, config.process
+        last_avals, last_structure, defaults, execute, handlers, blank, out_tree = self.last
         if (
-            last is not None
-            and avals == last[0]
-            and defaults is last[3]
-            and (structure is last[1] or structure == last[1])
+            avals != last_avals
+            or defaults is not config.process
+            or not (structure is last_structure or structure == last_structure)
         ):
-            compiled = last[2]
-        else:
-            compiled = self.fast.get((structure, defaults, *avals))
+            compiled = self.fast.get((structure, config.process, *avals))
             if compiled is None:
                 return self._general(args, kwargs, (structure, avals))
-            self.last = avals, structure, compiled, defaults
+            execute, handlers, blank, out_tree = compiled[:4]
+            self.last = avals, structure, config.process, execute, handlers, blank, out_tree
         try:
-            results = compiled.execute(buffers).consume_with_handlers(compiled.handlers)
+            results = execute(buffers).consume_with_handlers(handlers)
         except Exception as error:
             raise self._explained(error, buffers) from None
-        if compiled.out_tree is None:
+        if out_tree is None:
             array = _new(Array)
-            array._buffer = results[0]
+            (array._buffer,) = results
             return array
-        arrays = list(map(_new, compiled.blank))
+        arrays = list(map(_new, blank))
         for a, a._buffer in zip(arrays, results):  # noqa: B007  the slot is the loop's target
             pass
-        return compiled.out_tree.unflatten(arrays)
+        return out_tree.unflatten(arrays)
 
     # -- everything that is not the same call again --
 
@@ -231,7 +233,7 @@ class Jitted:
             self.fast[(structure, config.process, *avals)] = compiled
             while len(self.fast) > _MAX_TRACES:
                 self.fast.popitem(last=False)
-            self.last = avals, structure, compiled, config.process
+            self.last = avals, structure, config.process, *compiled[:4]
         return self._run(entry, compiled, inputs, donated)
 
     def _run(self, entry: Entry, compiled: Compiled, inputs: Sequence, donated: Sequence[bool]):
@@ -373,7 +375,7 @@ class Jitted:
         with self.lock:
             self.entries.clear()
             self.fast.clear()
-            self.last = None
+            self.last = _NO_CALL
 
     def cache_size(self) -> int:
         """How many traces of this function are held."""
