@@ -80,6 +80,7 @@ def explicit(a, b):
     return fnp.stack(rows, axis=1) @ b / fnp.sum(a[0] * rows[0])
 
 
+MORE = ["outside", "telling"]
 SOLVERS = {"gauss": general(gauss), "outside": general(outside), "symmetric": symmetric, "telling": telling}
 
 
@@ -130,7 +131,7 @@ SECOND = {
 }
 
 
-@pytest.mark.parametrize("solver", ["gauss", "symmetric", *[pytest.param(n, marks=SLOW) for n in ("outside", "telling")]])
+@pytest.mark.parametrize("solver", ["gauss", "symmetric", *[pytest.param(n, marks=SLOW) for n in MORE]])
 @pytest.mark.parametrize("transform", [*FIRST, *SECOND])
 def test_every_transform_gives_that_of_the_formula(solver, transform):
     made = {**FIRST, **SECOND}[transform]
