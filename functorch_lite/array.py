@@ -86,8 +86,8 @@ class Array(metaclass=_ArrayMeta):
     def _find_value(self) -> np.ndarray:
         buffer = _BUFFER(self)
         if buffer.is_deleted():
-            raise DonatedError(f"{buffer.aval} was used at {at()} after its memory had been donated; use the result of "
-                               "the call that took it instead")  # fmt: skip
+            raise DonatedError(f"{buffer.aval} was used at {at()} after its memory had been donated or deleted; use "
+                               "the result of the call that took it instead")  # fmt: skip
         return backend.to_numpy(buffer)
 
     def _find_type(self) -> ArrayType:
@@ -172,6 +172,26 @@ class Array(metaclass=_ArrayMeta):
             self._buffer.block_until_ready()
         return self
 
+    def is_ready(self) -> bool:
+        """Whether the value has been computed already."""
+        try:
+            _VALUE(self)
+        except AttributeError:
+            return _BUFFER(self).is_ready()
+        return True
+
+    def copy_to_host_async(self) -> None:
+        """Start to copy the value to the host, without waiting for it."""
+        try:
+            _VALUE(self)
+        except AttributeError:
+            _BUFFER(self)._copy_single_device_array_to_host_async()
+
+    def delete(self) -> None:
+        """Free the memory now; the array cannot be used afterwards."""
+        self._donate()
+        self._buffer.delete()
+
     def is_deleted(self) -> bool:
         """Whether the memory was given away by donation, or deleted."""
         try:
@@ -214,6 +234,8 @@ class WeakArray(Array):
 def _scalar(x: Array, what: str):
     if x.ndim:
         raise TypeError(f"only arrays without axes convert to {what}, got {x.type} at {at()}; use `.item()`")
+    if what != "complex" and dtypes.is_complex(x.dtype):
+        raise TypeError(f"{x.type} does not convert to {what}, at {at()}; take its `.real` part or its absolute value")
     return np.asarray(x._value)[()]
 
 
@@ -223,6 +245,8 @@ def _repr(x: Array) -> str:
         value = value.astype(np.float32)
     body = np.array2string(value, separator=", ", prefix="Array(")
     weak = ", weak_type=True" if x.type.weak else ""
+    if not value.size and value.shape != (0,):
+        body = f"{body}, shape={value.shape}"
     return f"Array({body}, dtype={x.type.dtype.name}{weak})"
 
 

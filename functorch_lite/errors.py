@@ -21,6 +21,10 @@ class NonConcreteBooleanIndexError(ConcretizationError, IndexError):
     """A traced boolean mask was used as an index: the shape of the result depends on its values."""
 
 
+class NonConcreteSliceError(TracerIntegerConversionError, IndexError):
+    """A traced value without a known number was used as a bound of a slice."""
+
+
 class LeakedTracerError(RuntimeError):
     """A traced value was used after the transformation that made it had ended, or in another thread."""
 
@@ -34,6 +38,22 @@ class UnhashableStaticError(TypeError, ValueError):
 
 class DonatedError(RuntimeError):
     """An array was used after its memory had been donated to a compiled function."""
+
+
+class ShapeError(ValueError, TypeError):
+    """Shapes do not fit each other or the operation: a ValueError to users of NumPy, a TypeError to users of JAX."""
+
+
+class TreeError(TypeError, ValueError):
+    """A tree does not have the structure that is needed."""
+
+
+class DtypeError(TypeError, ValueError):
+    """An array does not have the dtype that is needed."""
+
+
+class BadIndexError(IndexError, TypeError):
+    """What was given as an index is none: an IndexError to users of NumPy, a TypeError to users of JAX."""
 
 
 class KeyReuseError(RuntimeError):

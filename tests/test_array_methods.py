@@ -367,3 +367,26 @@ def test_public_names_are_there():
     for name in fnp.__all__:
         assert hasattr(fnp, name)
         assert getattr(fnp, name).__doc__ or name in ("e", "pi", "inf", "nan", "newaxis")
+
+
+def test_round_makes_integers_as_python_does():
+    for fun in (round, fl.jit(round)):
+        assert fun(fnp.array(2.5)).dtype == np.int32 and int(fun(fnp.array(2.5))) == 2
+    assert float(round(fnp.array(2.567), 1)) == np.float32(2.6) and round(fnp.array(3)).dtype == np.int32
+
+
+def test_text_is_repeated():
+    assert "ab" * fnp.array(2) == "abab"
+
+
+def test_shape_of_nothing_is_shown():
+    assert repr(fnp.zeros((0, 3))) == "Array([], shape=(0, 3), dtype=float32)"
+    assert repr(fnp.zeros(0)) == "Array([], dtype=float32)"
+
+
+def test_memory_is_freed():
+    for x in (fnp.ones(3), fl.jit(lambda x: x + 1)(fnp.ones(3))):
+        x.copy_to_host_async()
+        assert x.block_until_ready().is_ready() and not x.is_deleted()
+        x.delete()
+        assert x.is_deleted()

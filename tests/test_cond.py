@@ -201,8 +201,8 @@ def test_a_known_predicate_is_python_control_flow():
 
     def branch(name):
         def run(x):
-            calls.append(name)
             assert float(x) == 2.0  # the value may be looked at
+            calls.append(name)
             return x * x
 
         return run
@@ -215,6 +215,21 @@ def test_a_known_predicate_is_python_control_flow():
     assert set(calls) == {"true"}
     mapped = fl.vmap(lambda x, n: lax.switch(n, [lambda x: x, lambda x: -x], x), (0, None))
     same(mapped(X, fnp.array(1)), -X)
+
+
+def test_branches_not_taken_are_compared_where_they_can_be_traced():
+    calls = []
+    other = lambda x: calls.append(1) or (x, x)
+    for pred in (True, fnp.array(True)):
+        error(TypeError, lambda: lax.cond(pred, lambda x: x, other, 1.0), "same tree")
+        error(TypeError, lambda: lax.cond(pred, lambda x: x, lambda x: X, 1.0), "all     f64[3]     f32[]")
+    once = lambda x: calls.append(1) or x
+    calls.clear()
+    for i in range(5):
+        lax.cond(True, lambda x: x, once, float(i))
+    assert len(calls) == 1
+    known_only = lambda n: lax.cond(n < 1, lambda: n, lambda: n + known_only(n - 1))
+    assert known_only(fnp.array(3)) == 6  # a recursion that ends by known values
 
 
 def test_known_python_values_choose_under_jit():

@@ -13,6 +13,13 @@ def recursive(x):
     return recursive(x)
 
 
+def deleted():
+    x = fnp.ones(3)
+    x.delete()
+    assert x.is_deleted()
+    return x
+
+
 WRONG = {
     "shapes": (lambda: X + fnp.ones(2), ValueError, r"add: .*f32\[3\].*f32\[2\]"),
     "shapes in grad": (lambda: fl.grad(lambda x: fnp.sum(x * fnp.ones(4)))(X), ValueError, r"f32\[3\].*f32\[4\]"),
@@ -31,7 +38,7 @@ WRONG = {
     "grad of int result": (lambda: fl.grad(lambda x: 3)(1.0), TypeError, r"one float scalar, got i32\[\]"),
     "grad complex": (lambda: fl.grad(lambda x: x * 1j)(1.0), TypeError, "holomorphic"),
     "holomorphic real": (lambda: fl.grad(lambda x: x, holomorphic=True)(1.0), TypeError, "complex arguments"),
-    "argnums": (lambda: fl.grad(lambda x: x, argnums=1)(1.0), ValueError, "argument 1 .* 1 positional argument,"),
+    "argnums": (lambda: fl.grad(lambda x: x, argnums=1)(1.0), TypeError, "argument 1 .* 1 positional argument,"),
     "argnums twice": (lambda: fl.grad(lambda x: x, argnums=(0, 0))(1.0), ValueError, "twice"),
     "argnums text": (lambda: fl.grad(lambda x: x, argnums="x")(1.0), TypeError, "argnums must be"),
     "no function": (lambda: fl.grad(3.0), TypeError, "takes a function, got float"),
@@ -46,6 +53,7 @@ WRONG = {
     "cotangent shape": (lambda: fl.vjp(fnp.sin, X)[1](1.0), ValueError, r"shape of f32\[3\], got f32\[\]"),
     "cotangent tree": (lambda: fl.vjp(fnp.sin, X)[1]((X, X)), ValueError, "tree"),
     "hvp tree": (lambda: fl.hvp(fnp.sum, X, (X,)), ValueError, "tree of x"),
+    "jacfwd of complex": (lambda: fl.jacfwd(fnp.abs)(1 + 1j), TypeError, r"takes real arguments, got c64\[\] in"),
     "jacobian": (lambda: fl.jacfwd(lambda x: x > 0)(X), TypeError, r"return floats, got bool\[3\]"),
     "not linear": (lambda: fl.linear_transpose(fnp.sin, X)(X), TypeError, "`sin` is not linear"),
     "assignment": (lambda: X.__setitem__(0, 1.0), TypeError, r"x\.at\["),
@@ -58,6 +66,12 @@ WRONG = {
     "hash": (lambda: {X: 1}, TypeError, "hash"),
     "truth": (lambda: bool(X), ValueError, "any"),
     "float of many": (lambda: float(X), TypeError, "without axes"),
+    "float of complex": (lambda: float(fnp.array(1 + 2j)), TypeError, r"c64\[\] does not convert to float"),
+    "text": (lambda: "a" * fnp.array(2.0), TypeError, r"f32\[\] \* a str"),
+    "deleted": (lambda: deleted() + 1, RuntimeError, "donated or deleted"),
+    "branches": (lambda: fl.lax.cond(True, lambda x: (x,), lambda x: x, X), TypeError, "same tree"),
+    "switch": (lambda: fl.lax.switch(1, [lambda: (1.0, 2.0), lambda: 1.0]), TypeError, "same tree"),
+    "predicate tree": (lambda: fl.lax.while_loop(lambda x: (x < 2,), lambda x: x + 1, 0), TypeError, "one boolean"),
     "too large": (lambda: fnp.asarray(2**40), OverflowError, "i32"),
     "construct": (lambda: fl.Array([1.0]), TypeError, "numpy.array"),
     "mapped branch": (lambda: fl.vmap(lambda x: x if x > 0 else -x)(X), TypeError, "where"),
@@ -78,6 +92,33 @@ def test_one_sentence(name):
     text = str(error.value)
     assert "\n" not in text and "jaxlib" not in text and "0x" not in text, text
     np.testing.assert_allclose(np.asarray(fl.grad(lambda x: fnp.sum(x * x))(X)), [0, 2, 4])
+
+
+EITHER = {  # NumPy raises one of these, JAX the other
+    "add": (lambda: X + fnp.ones(2), ValueError, TypeError),
+    "traced add": (lambda: fl.jit(lambda x: x + fnp.ones(2))(X), ValueError, TypeError),
+    "lax": (lambda: fl.lax.add(X, fnp.ones(2)), ValueError, TypeError),
+    "matmul": (lambda: X @ fnp.ones(2), ValueError, TypeError),
+    "reshape": (lambda: X.reshape(2, 2), ValueError, TypeError),
+    "concatenate": (lambda: fnp.concatenate([X, fnp.ones((2, 2))]), ValueError, TypeError),
+    "stack": (lambda: fnp.stack([X, fnp.ones(2)]), ValueError, TypeError),
+    "select": (lambda: fl.lax.select(X > 1, fnp.ones(2), fnp.ones(2)), ValueError, TypeError),
+    "cotangent": (lambda: fl.vjp(fnp.sin, X)[1](fnp.ones(3, "int32")), ValueError, TypeError),
+    "tangents": (lambda: fl.jvp(fnp.sin, (X,), ()), ValueError, TypeError),
+    "linear_transpose": (lambda: fl.linear_transpose(lambda x: 2 * x, 1.0)((1.0,)), ValueError, TypeError),
+    "index": (lambda: X[1.0], IndexError, TypeError),
+    "slice": (lambda: X[1.0:2], IndexError, TypeError),
+    "traced slice": (lambda: fl.jit(lambda n: X[:n])(2), IndexError, fl.ConcretizationError),
+}
+
+
+@pytest.mark.parametrize("name", EITHER)
+def test_caught_by_users_of_numpy_and_of_jax(name):
+    program, one, other = EITHER[name]
+    with pytest.raises(one):
+        program()
+    with pytest.raises(other):
+        program()
 
 
 def test_messages_name_the_users_line():

@@ -303,3 +303,13 @@ def test_narrow_floats_are_multiplied_in_float32():
     x = np.full((1, 4096), 1, ml_dtypes.bfloat16)
     for f in (fnp.matmul, fl.jit(fnp.matmul)):
         agree(f(x, x.T), np.array([[4096.0]]), ml_dtypes.bfloat16)
+
+
+@pytest.mark.parametrize("call", [
+    lambda: fnp.vdot(fnp.ones(3), fnp.ones(1)),
+    lambda: fnp.linalg.multi_dot([fnp.ones((2, 3)), fnp.ones((1, 2))]),
+    lambda: fnp.ones((2, 3)) @ fnp.ones((1, 2)),
+])  # fmt: skip
+def test_sizes_of_one_do_not_stretch(call):
+    with pytest.raises(ValueError, match="cannot multiply"):
+        call()

@@ -488,3 +488,24 @@ def test_nothing_is_reduced_by_no_axes():
     assert np.isnan(float(fnp.mean(fnp.zeros(0)))) and float(fnp.prod(fnp.zeros(0))) == 1
     agree(fnp.sum(2.0), np.asarray(2.0), np.float32)
     agree(fnp.sum(fnp.asarray([1.0], ml_dtypes.float8_e5m2)), np.asarray(1.0), ml_dtypes.float8_e5m2)
+
+
+def test_extremes_of_complex_numbers():
+    """By real part, then by imaginary part, as NumPy orders them."""
+    z = np.array([[1 + 2j, 1 + 3j, 0], [2 - 1j, 2 - 2j, 2]], np.complex64)
+    for name in ("max", "min", "ptp"):
+        for axis in (None, 0, 1, (0, 1)):
+            want = getattr(np, name)(z, axis)
+            for fun in (getattr(fnp, name), fl.jit(getattr(fnp, name), static_argnames="axis")):
+                np.testing.assert_array_equal(np.asarray(fun(z, axis=axis)), want)
+    assert np.isnan(np.asarray(fl.jit(fnp.max)(np.array([1j, complex(0, np.nan), 2]))))
+    assert complex(fnp.max(1 + 2j)) == 1 + 2j
+    slope = fl.grad(lambda z: fnp.real(fnp.max(z) * (3 - 1j)))(fnp.array([2 + 1j, 1]))
+    np.testing.assert_array_equal(np.asarray(slope), [3 - 1j, 0])
+
+
+def test_small_and_unsigned_operands():
+    assert np.asarray(fnp.unwrap(fnp.zeros((2, 0)))).shape == (2, 0)
+    np.testing.assert_array_equal(np.asarray(fnp.bincount(fnp.array([3, 1], "uint32"))), [0, 1, 0, 1])
+    assert fnp.bincount(fnp.zeros(0, "uint8")).shape == (0,)
+    np.testing.assert_array_equal(np.asarray(fnp.poly(3.0)), [1, -3])

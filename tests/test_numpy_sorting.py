@@ -411,3 +411,17 @@ def test_refusals(use, error, said):
     with pytest.raises(error, match=said) as caught:
         use()
     assert "test_numpy_sorting.py:" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_what_is_left_of_a_set_keeps_its_dtype():
+    for unique in (False, True):
+        left = fnp.setdiff1d(fnp.array([1, 2, 3], "int8"), fnp.array([2.0]), assume_unique=unique)
+        assert left.dtype == np.int8
+        np.testing.assert_array_equal(np.asarray(left), [1, 3])
+
+
+def test_numpy_takes_from_an_array():
+    np.testing.assert_array_equal(np.take(fnp.arange(4), [1, 3]), [1, 3])
+    np.testing.assert_array_equal(np.asarray(fnp.take(fnp.arange(4), fnp.array([2]), mode="raise")), [2])
+    with pytest.raises(IndexError):
+        fnp.take(fnp.arange(4), 7, mode="raise")

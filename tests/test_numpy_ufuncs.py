@@ -537,3 +537,27 @@ def test_subclasses_of_python_scalars_and_foreign_arrays():
         matrix = np.matrix([[1.0]])
     agree(fnp.add(matrix, 1), np.array([[2.0]]), np.float64)
     agree(fnp.add(memoryview(np.ones(2)), 1), np.array([2.0, 2.0]), np.float64)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_logaddexp_of_complex_numbers(compiled):
+    rng = np.random.default_rng(0)
+    x, y = [(rng.normal(size=20) * 2 + 3j * rng.normal(size=20)).astype(np.complex64) for _ in range(2)]
+    wrap = fl.jit if compiled else lambda f: f
+    for fun, base in ((fnp.logaddexp, np.e), (fnp.logaddexp2, 2.0)):
+        got = np.asarray(wrap(fun)(x, y))
+        assert got.dtype == np.complex64
+        np.testing.assert_allclose(got, np.log(base**x + base**y) / np.log(base), rtol=2e-5, atol=2e-6)
+
+
+def test_fmod_of_integers_by_zero():
+    x, zero = np.array([5, -7], np.int32), np.array([0, 0], np.int32)
+    for fun in (fnp.fmod, fl.jit(fnp.fmod)):
+        np.testing.assert_array_equal(np.asarray(fun(x, zero)), [0, 0])
+        np.testing.assert_array_equal(np.asarray(fun(x, np.array([3, 4], np.int32))), [2, -3])
+
+
+@pytest.mark.parametrize("name", ["copysign", "heaviside"])
+def test_signs_of_complex_numbers_are_refused(name):
+    with pytest.raises(TypeError, match=f"{name}: does not take complex numbers"):
+        getattr(fnp, name)(fnp.array([1j]), 2.0)

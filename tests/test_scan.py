@@ -34,6 +34,7 @@ def checked(monkeypatch):
     """Every graph that a pass returns is type-checked, with the graphs inside it."""
     check_graphs(monkeypatch, rebuild=(jvp, transpose, vmap, reverse, scan, loops, chunks), _part=(fission,),
                  rewired=(scan,), compact=(scan,))  # fmt: skip
+    monkeypatch.setattr(fission, "RATIO", 0)  # products move though the matrices of these tests are small
 
 
 # ---- programs: (scan, weights, start, rows) -> a tree of arrays ----
@@ -475,6 +476,17 @@ def test_products_of_rows_are_computed_together():
     assert "dot" in names_of(fl.make_graph(f)(W, H))
     loops = graphs_of(fl.grad(lambda w: fnp.sum(f(w, H)[1])), W)
     assert max([names_of(b).count("dot") for b in loops]) == 1, "no outer product is added up turn by turn"
+
+
+def test_only_products_that_spend_their_time_on_the_constant_are_moved(monkeypatch):
+    monkeypatch.undo()
+    fl.clear_caches()
+    w = fnp.ones((64, 64))
+    for rows, moved in ((1, True), (64, False)):
+        x = fnp.ones((5, rows, 64))
+        f = lambda h, x: lax.scan(lambda h, x: (fnp.tanh(h + x @ w), None), h, x)[0]
+        (body,) = graphs_of(f, x[0], x)
+        assert ("dot" not in names_of(body)) == moved
 
 
 def test_what_nobody_reads_is_dropped():

@@ -11,6 +11,7 @@ import numpy as np
 
 from functorch_lite import dtypes, tree
 from functorch_lite.array import Array, asarray
+from functorch_lite.errors import DtypeError, ShapeError
 from functorch_lite.ir import ArrayType
 from functorch_lite.prims.elementwise import convert
 from functorch_lite.trace import SCALARS, Tracer, at, typeof
@@ -155,11 +156,11 @@ def check_vector(what: str, x: Any, like: ArrayType, where: str) -> Any:
     x = x if isinstance(x, Tracer) else asarray(x)
     got = typeof(x)
     if got.shape != like.shape:
-        raise ValueError(f"{what}{where} must have the shape of {like}, got {got}, at {at()}")
+        raise ShapeError(f"{what}{where} must have the shape of {like}, got {got}, at {at()}")
     if got.dtype != expected:
         if got.weak and dtypes.promote((expected, got.dtype), (False, True))[0] == expected:
             return convert(x, expected)
-        raise TypeError(f"{what}{where} must have the dtype of {like}, got {got}, at {at()}; convert it")
+        raise DtypeError(f"{what}{where} must have the dtype of {like}, got {got}, at {at()}; convert it")
     return x
 
 

@@ -60,7 +60,7 @@ class Differentiated:
             result = fun(*full, **kwargs)
             self.aux = None
             if has_aux:
-                if not (isinstance(result, tuple) and len(result) == 2):
+                if not (isinstance(result, (tuple, list)) and len(result) == 2):
                     raise TypeError(f"{transform} with has_aux needs `{name_of(fun)}` to return a pair (result, aux), "
                                     f"got {type(result).__name__}, at {at()}")  # fmt: skip
                 result, aux = result
@@ -115,7 +115,7 @@ def positions(transform: str, fun: Callable, argnums: Any, args: Sequence) -> tu
         raise TypeError(f"{transform}: argnums must be an int or a tuple of ints, got {argnums!r} at {at()}") from None
     for n in wanted:
         if not -len(args) <= n < len(args):
-            raise ValueError(
+            raise TypeError(
                 f"{transform}: argnums={argnums} asks for argument {n} of `{name_of(fun)}`, which was called with "
                 f"{len(args)} positional argument{'s' * (len(args) != 1)}, at {at()}; pass that argument by position")
     normal = tuple([n % len(args) for n in wanted])
@@ -132,6 +132,9 @@ def check_inputs(transform: str, holomorphic: bool, allow_int: bool) -> Callable
         if holomorphic and not dtypes.is_complex(dtype):
             raise TypeError(f"{transform} with holomorphic=True takes complex arguments, got {type_} in {where()}, "
                             f"at {at()}")  # fmt: skip
+        if not holomorphic and dtypes.is_complex(dtype) and transform in ("jacfwd", "hessian"):
+            raise TypeError(f"{transform} takes real arguments, got {type_} in {where()}, at {at()}; pass parts, or "
+                            "pass holomorphic=True")  # fmt: skip
         if not dtypes.is_inexact(dtype) and not allow_int:
             raise TypeError(f"{transform} differentiates floats, got {type_} in {where()}, at {at()}; convert it, "
                             "close over it, or pass allow_int=True")  # fmt: skip

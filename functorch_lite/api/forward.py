@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from functorch_lite import dtypes, tree
 from functorch_lite.api.arguments import check_callable, check_vector, float0_zeros, name_of
 from functorch_lite.api.differentiate import Differentiated, Shape, shape_of
+from functorch_lite.errors import TreeError
 from functorch_lite.prims.shape import zeros_like
 from functorch_lite.trace import at, run
 from functorch_lite.transforms import reverse as passes
@@ -37,12 +38,12 @@ def jvp(fun: Callable, primals: Sequence, tangents: Sequence, has_aux: bool = Fa
 def _vectors(what: str, given: tuple, structures: tuple, like: Sequence) -> list:
     """The leaves of tangents given by the user, checked; None where the argument is an integer."""
     if len(given) != len(structures):
-        raise ValueError(f"{what}s must be {len(structures)}, one per argument, got {len(given)}, at {at()}")
+        raise TreeError(f"{what}s must be {len(structures)}, one per argument, got {len(given)}, at {at()}")
     leaves = []
     for n, (x, structure) in enumerate(zip(given, structures, strict=True)):
         found = tree.structure(x)
         if found != structure:
-            raise TypeError(f"{what} of argument {n} must have the tree of the argument, {structure}, got {found}, "
+            raise TreeError(f"{what} of argument {n} must have the tree of the argument, {structure}, got {found}, "
                             f"at {at()}")  # fmt: skip
         leaves.extend([(f" of argument {n}{tree.keystr(path)}", leaf) for path, leaf in tree.flatten_with_path(x)[0]])
     return [check_vector(what, x, y.type if hasattr(y, "type") else y, where)

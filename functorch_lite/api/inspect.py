@@ -38,6 +38,10 @@ class ShapeDtypeStruct:
             raise TypeError(f"len() of a type without axes, at {at()}")
         return self.shape[0]
 
+    def update(self, **changes: Any) -> ShapeDtypeStruct:
+        """The same with another `shape`, `dtype` or `weak_type`."""
+        return ShapeDtypeStruct(**{"shape": self.shape, "dtype": self.dtype, "weak_type": self.weak_type, **changes})
+
     def __repr__(self) -> str:
         weak = ", weak_type=True" if self.weak_type else ""
         return f"ShapeDtypeStruct(shape={self.shape}, dtype={self.dtype.name}{weak})"

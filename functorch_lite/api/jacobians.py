@@ -107,7 +107,8 @@ def _check_outputs(transform: str, made: Differentiated, holomorphic: bool) -> N
         if holomorphic and not dtypes.is_complex(t.dtype):
             raise TypeError(f"{transform} with holomorphic=True needs `{name_of(made.fun)}` to return complex arrays, "
                             f"got {t}, at {at()}")  # fmt: skip
-        if not holomorphic and not dtypes.is_float(t.dtype):
+        forward = transform == "jacfwd" and not any(dtypes.is_complex(x.type.dtype) for x in made.leaves)
+        if not holomorphic and not dtypes.is_float(t.dtype) and not (forward and dtypes.is_complex(t.dtype)):
             way = "pass holomorphic=True" if dtypes.is_complex(t.dtype) else "convert it"
             raise TypeError(f"{transform} needs `{name_of(made.fun)}` to return floats, got {t}, at {at()}; {way}")
 

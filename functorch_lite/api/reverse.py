@@ -24,6 +24,7 @@ from functorch_lite.api.differentiate import (
     shape_of,
 )
 from functorch_lite.api.remat import memory_bytes, within
+from functorch_lite.errors import TreeError
 from functorch_lite.ir import ArrayType, array_type
 from functorch_lite.prims.shape import zeros_like
 from functorch_lite.trace import at, run, trace, typeof
@@ -117,7 +118,7 @@ class Pullback:
         what = f"vjp of `{shape.name}`: the cotangent"
         leaves, structure = tree.flatten(cts[0])
         if structure != shape.out:
-            raise ValueError(f"{what} must have the tree of the result, {shape.out}, got {structure}, at {at()}")
+            raise TreeError(f"{what} must have the tree of the result, {shape.out}, got {structure}, at {at()}")
         paths = [tree.keystr(path) for path, _ in tree.flatten_with_path(cts[0])[0]]
         types = shape.result_types
         checked = [check_vector(what, x, t, p and f" at {p}") for x, t, p in zip(leaves, types, paths, strict=True)]
@@ -179,7 +180,7 @@ def linear_transpose(fun: Callable, *primals) -> Callable:
         leaves, structure = tree.flatten(ct)
         if structure != out[-1].structure:
             wanted = out[-1].structure
-            raise ValueError(f"{what} must have the tree of the result, {wanted}, got {structure}, at {at()}")
+            raise TreeError(f"{what} must have the tree of the result, {wanted}, got {structure}, at {at()}")
         cts = [check_vector(what, x, t, "") for x, t in zip(leaves, graph.out_types, strict=True)]
         linear = (*[False] * len(captured), *[True] * len(types))
         back, mask = transpose(graph, linear, tuple([c is not None for c in cts]))

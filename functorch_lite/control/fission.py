@@ -17,6 +17,7 @@ from functorch_lite.transforms import vmap as vmap_pass
 from functorch_lite.transforms.common import rewrite, via
 from functorch_lite.transforms.simplify import simplify
 
+RATIO = 4  # of the sizes of a constant and of what is computed with it in a turn: from it on, moving the product pays
 _SMALL = 1 << 25  # bytes: what may be stored for all turns without asking whether it is more than there was
 
 
@@ -60,7 +61,14 @@ def _movable(graph: Graph, eqn, still, rows, length) -> bool:
     if constant not in still:
         return False
     size = nbytes(graph.types[eqn.outs[0]])
-    return size * length <= _SMALL or size <= 2 * nbytes(graph.types[row])
+    return _gains(graph, constant, row, eqn.outs[0]) and (
+        size * length <= _SMALL or size <= 2 * nbytes(graph.types[row]))
+
+
+def _gains(graph: Graph, constant: int, row: int, out: int) -> bool:
+    """Whether a product spends its time on reading the constant, which one large product reads once."""
+    row_and_out = nbytes(graph.types[row]) + nbytes(graph.types[out])
+    return nbytes(graph.types[constant]) >= RATIO * row_and_out
 
 
 def _late(graph: Graph, carry: int, still, rows, length) -> dict[int, int]:
@@ -72,8 +80,8 @@ def _late(graph: Graph, carry: int, still, rows, length) -> dict[int, int]:
         if out in used or out not in origin or out in rows or graph.outs.count(out) > 1:
             continue
         ins = graph.eqns[origin[out]].ins
-        moving = [a for a in ins if a not in still]
-        if len(moving) == 1:
+        constant, moving = [a for a in ins if a in still], [a for a in ins if a not in still]
+        if len(moving) == 1 and _gains(graph, constant[0], moving[0], out):
             size = nbytes(graph.types[moving[0]])
             if moving[0] in stored or size * length <= _SMALL or size <= nbytes(graph.types[out]):
                 found[place] = origin[out]

@@ -13,7 +13,7 @@ from functorch_lite.array import asarray
 from functorch_lite.control import cond as control
 from functorch_lite.control.rows import I32
 from functorch_lite.control.together import together
-from functorch_lite.ir import Graph
+from functorch_lite.ir import ArrayType, Graph
 from functorch_lite.lax.carry import operands as operand_leaves
 from functorch_lite.lax.carry import results
 from functorch_lite.prims.elementwise import clamp, convert, min_, ne
@@ -31,7 +31,8 @@ def cond(pred: Any, true_fun: Callable, false_fun: Callable, *operands: Any, ope
 
     pred: one boolean (or number, which holds if it is not 0). operands: trees of arrays. Both functions return the same
     tree of the same shapes and dtypes. Where `pred` is known, outside of `jit` and of mapped values, the function is
-    simply called. Under `vmap` a function is computed if a row takes it, and acts for the rows that take it.
+    simply called, and the other one is traced once, for the types of its result only. Under `vmap` a function is
+    computed if a row takes it, and acts for the rows that take it.
     The form cond(pred, true_operand, true_fun, false_operand, false_fun) serves too.
     Raises TypeError if the results differ or `pred` is no boolean.
     """
@@ -119,6 +120,7 @@ def _position(index: Any, count: int) -> Any:
 def _choose(what: str, index: Any, funs: Sequence[Callable], operands: tuple, names: Sequence[str]) -> Any:
     if type(index) is int:
         leaves, structure = results(what, funs[index], funs[index](*operands), "the result")
+        _compare(what, index, funs, operands, names, (leaves, structure))
         return structure.unflatten([x if hasattr(x, "type") else asarray(x) for x in leaves])
     leaves, structure = operand_leaves(operands, f"{what}: the operand")
     types = [typeof(x) for x in leaves]
@@ -128,6 +130,43 @@ def _choose(what: str, index: Any, funs: Sequence[Callable], operands: tuple, na
     graphs, captured = together([traced for traced, _ in made])
     graphs = _alike(what, graphs, trees[0], names)
     return trees[0].unflatten(control.switch(index, graphs, [*captured, *leaves]))
+
+
+_compared: set = set()  # branches that were compared: their code, and the types of the operands
+
+
+def _compare(
+    what: str, index: int, funs: Sequence[Callable], operands: tuple, names: Sequence[str], taken: tuple[list, Any]
+) -> None:
+    """Raise TypeError if the branches that are not taken return something else, where that is known without values.
+
+    They are traced once per code and types of operands, so that a loop of eager conds does not pay for it.
+    """
+    leaves, structure = tree.flatten(operands)
+    try:
+        types = [typeof(x) for x in leaves]
+        key = (tuple([getattr(fun, "__code__", type(fun)) for fun in funs]), index, structure, *types)
+        if key in _compared:
+            return
+        if len(_compared) >= 4096:
+            _compared.clear()
+        _compared.add(key)
+        made = [_types_of(what, fun, structure, types) for k, fun in enumerate(funs) if k != index]
+    except Exception:  # a branch that cannot be traced, or asks for values: nobody wants its result here
+        return
+    made.insert(index, ([typeof(y) for y in taken[0]], taken[1]))
+    try:
+        _check_trees(what, [out for _, out in made], names)
+        _common(what, [types for types, _ in made], taken[1], names)
+    except TypeError:
+        _compared.discard(key)  # it is as wrong the next time
+        raise
+
+
+def _types_of(what: str, fun: Callable, structure: Any, types: Sequence) -> tuple[Sequence[ArrayType], Any]:
+    """The types that a branch returns, and their tree."""
+    traced, out = _traced(what, fun, structure, types)
+    return traced.graph.out_types, out
 
 
 def _traced(what: str, fun: Callable, structure: Any, types: Sequence) -> tuple[Traced, Any]:
@@ -151,12 +190,18 @@ def _check_trees(what: str, trees: Sequence, names: Sequence[str]) -> None:
 
 
 def _alike(what: str, graphs: Sequence[Graph], structure: Any, names: Sequence[str]) -> list[Graph]:
-    """The graphs with equal types of results: what came from Python numbers takes the dtype of the other branches.
+    """The graphs with equal types of results."""
+    wanted = _common(what, [g.out_types for g in graphs], structure, names)
+    return [_converted(g, wanted) for g in graphs]
+
+
+def _common(what: str, outs: Sequence[Sequence[ArrayType]], structure: Any, names: Sequence[str]) -> list[ArrayType]:
+    """The types that the results of all branches have: what came from Python numbers takes the dtype of the others.
 
     Raises TypeError with a table of the results that differ.
     """
     wanted, bad = [], []
-    for k, types in enumerate(zip(*[g.out_types for g in graphs], strict=True)):
+    for k, types in enumerate(zip(*outs, strict=True)):
         dtype, weak = dtypes.promote(tuple([t.dtype for t in types]), tuple([t.weak for t in types]))
         wanted.append(types[0].with_dtype(dtype, weak))
         if len({t.shape for t in types}) > 1 or any(t.dtype != dtype and not t.weak for t in types):
@@ -164,12 +209,12 @@ def _alike(what: str, graphs: Sequence[Graph], structure: Any, names: Sequence[s
     if bad:
         leaves = tree.flatten_with_path(structure.unflatten(range(len(wanted))))[0]
         rows = [("result", *names)]
-        rows += [(tree.keystr(leaves[k][0]) or "all", *[str(g.out_types[k]) for g in graphs]) for k in bad]
+        rows += [(tree.keystr(leaves[k][0]) or "all", *[str(types[k]) for types in outs]) for k in bad]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = ["  " + "  ".join([c.ljust(w) for c, w in zip(row, widths, strict=True)]).rstrip() for row in rows]
         raise TypeError(f"{what}: the branches must return the same shapes and dtypes, at {at()}; they differ in\n"
                         + "\n".join(lines))  # fmt: skip
-    return [_converted(g, wanted) for g in graphs]
+    return wanted
 
 
 def _converted(graph: Graph, types: Sequence) -> Graph:

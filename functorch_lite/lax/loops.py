@@ -64,7 +64,7 @@ def scan(
     def flat(*tracers):
         n = len(carry.leaves)
         made = f(carry.structure.unflatten(tracers[:n]), rows_tree.unflatten(tracers[n:]))
-        if not (isinstance(made, tuple) and len(made) == 2):
+        if not (isinstance(made, (tuple, list)) and len(made) == 2):
             raise TypeError(f"scan: `{name_of(f)}` must return a pair (carry, y), got {type(made).__name__}, at {at()}")
         carried, structure = results("scan", f, made[0], "the carry")
         carry.check_tree(structure)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from functorch_lite import dtypes
+from functorch_lite.errors import ShapeError
 from functorch_lite.ir import ArrayType, Primitive, array_type
 from functorch_lite.lax.shape import axes_of, axis_of, full
 from functorch_lite.prims import contract as _contract
@@ -165,10 +166,10 @@ def dot_general(lhs, rhs, dimension_numbers, precision=None, preferred_element_t
     sum_y, batch_y = axes_of("dot_general", sum_y, y.ndim), axes_of("dot_general", batch_y, y.ndim)
     both_x, both_y = (*batch_x, *sum_x), (*batch_y, *sum_y)
     if len(batch_x) != len(batch_y) or [x.shape[i] for i in both_x] != [y.shape[i] for i in both_y]:
-        raise ValueError(f"dot_general: axes {both_x} of {x} do not fit axes {both_y} of {y}, at {at()}; transpose or "
+        raise ShapeError(f"dot_general: axes {both_x} of {x} do not fit axes {both_y} of {y}, at {at()}; transpose or "
                          "reshape one of them")  # fmt: skip
     if len(set(both_x)) < len(both_x) or len(set(both_y)) < len(both_y):
-        raise ValueError(f"dot_general: an axis is both summed over and of the batch in {dimension_numbers}, at {at()}")
+        raise ShapeError(f"dot_general: an axis is both summed over and of the batch in {dimension_numbers}, at {at()}")
     preferred = None if preferred_element_type is None else dtypes.canonical(preferred_element_type)
     if x.dtype != y.dtype and preferred is not None:
         lhs, rhs = convert(lhs, preferred), convert(rhs, preferred)
@@ -193,7 +194,7 @@ def dot(lhs, rhs, *, dimension_numbers=None, precision=None, preferred_element_t
     if dimension_numbers is None:
         n, m = typeof(lhs).ndim, typeof(rhs).ndim
         if n not in (1, 2) or m not in (1, 2):
-            raise ValueError(f"dot: takes vectors and matrices, got {typeof(lhs)} and {typeof(rhs)} at {at()}; use "
+            raise ShapeError(f"dot: takes vectors and matrices, got {typeof(lhs)} and {typeof(rhs)} at {at()}; use "
                              "`dot_general` or `batch_matmul`")  # fmt: skip
         dimension_numbers = (((n - 1,), (0,)), ((), ()))
     return dot_general(lhs, rhs, dimension_numbers, precision, preferred_element_type)
@@ -203,7 +204,7 @@ def batch_matmul(lhs, rhs, precision=None):
     """The products of two stacks of matrices: (..., n, k) and (..., k, m) -> (..., n, m)."""
     n, m = typeof(lhs).ndim, typeof(rhs).ndim
     if n < 2 or n != m:
-        raise ValueError(f"batch_matmul: takes two stacks of matrices with as many axes, got {typeof(lhs)} and "
+        raise ShapeError(f"batch_matmul: takes two stacks of matrices with as many axes, got {typeof(lhs)} and "
                          f"{typeof(rhs)} at {at()}; reshape one of them")  # fmt: skip
     batch = tuple(range(n - 2))
     return dot_general(lhs, rhs, (((n - 1,), (n - 2,)), (batch, batch)), precision)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from functorch_lite import dtypes
-from functorch_lite.errors import ConcretizationError
+from functorch_lite.errors import ConcretizationError, ShapeError
 from functorch_lite.prims import shape as _p
 from functorch_lite.prims import slicing as _s
 from functorch_lite.prims.elementwise import convert
@@ -43,7 +43,7 @@ def axis_of(name: str, axis: Any, ndim: int) -> int:
     """An axis counted from the front. Raises ValueError."""
     axis = one_int(name, axis)
     if not -ndim <= axis < ndim:
-        raise ValueError(f"{name}: {axis} is no axis of an array with {ndim}, at {at()}")
+        raise ShapeError(f"{name}: {axis} is no axis of an array with {ndim}, at {at()}")
     return axis + ndim if axis < 0 else axis
 
 
@@ -51,7 +51,7 @@ def axes_of(name: str, axes: Any, ndim: int) -> tuple[int, ...]:
     """Distinct axes counted from the front. Raises ValueError."""
     found = tuple([axis_of(name, a, ndim) for a in ints(name, axes)])
     if len(set(found)) != len(found):
-        raise ValueError(f"{name}: an axis is named twice in {axes}, at {at()}")
+        raise ShapeError(f"{name}: an axis is named twice in {axes}, at {at()}")
     return found
 
 
@@ -133,7 +133,7 @@ def broadcast_shapes(*shapes):
     for sizes in zip(*[(1,) * (n - len(shape)) + shape for shape in shapes], strict=True):
         distinct = {size for size in sizes if size != 1}
         if len(distinct) > 1:
-            raise ValueError(f"the shapes {', '.join(map(str, shapes))} do not broadcast, at {at()}; reshape one")
+            raise ShapeError(f"the shapes {', '.join(map(str, shapes))} do not broadcast, at {at()}; reshape one")
         made.append(distinct.pop() if distinct else 1)
     return tuple(made)
 
@@ -143,7 +143,7 @@ def squeeze(array, dimensions):
     shape = typeof(array).shape
     axes = axes_of("squeeze", dimensions, len(shape))
     if any(shape[a] != 1 for a in axes):
-        raise ValueError(f"squeeze: not all of the axes {axes} of {typeof(array)} have size 1, at {at()}; reduce them")
+        raise ShapeError(f"squeeze: not all of the axes {axes} of {typeof(array)} have size 1, at {at()}; reduce them")
     return _p.reshape(array, [n for i, n in enumerate(shape) if i not in axes])
 
 
@@ -181,7 +181,7 @@ def pad(operand, padding_value, padding_config: Sequence[tuple[int, int, int]]):
     """
     config = [ints("pad", each) for each in padding_config]
     if any(len(each) != 3 for each in config):
-        raise ValueError(f"pad: {padding_config} are no triples (low, high, interior), at {at()}")
+        raise ShapeError(f"pad: {padding_config} are no triples (low, high, interior), at {at()}")
     return _s.pad(operand, padding_value, config)
 
 
@@ -223,7 +223,7 @@ def concatenate(operands, dimension):
     """Arrays one after another along an axis; of one dtype, and of one shape but for that axis."""
     operands = list(operands)
     if not operands:
-        raise ValueError(f"concatenate: there are no arrays to join, at {at()}; give at least one")
+        raise ShapeError(f"concatenate: there are no arrays to join, at {at()}; give at least one")
     return _s.concatenate(operands, axis_of("concatenate", dimension, typeof(operands[0]).ndim))
 
 
@@ -232,7 +232,7 @@ def split(operand, sizes, axis=0):
     shape, sizes = typeof(operand).shape, ints("split", sizes)
     axis = axis_of("split", axis, len(shape))
     if sum(sizes) != shape[axis] or any(n < 0 for n in sizes):
-        raise ValueError(f"split: {sizes} do not add up to axis {axis} of {typeof(operand)}, at {at()}")
+        raise ShapeError(f"split: {sizes} do not add up to axis {axis} of {typeof(operand)}, at {at()}")
     parts, start, limit = [], [0] * len(shape), list(shape)
     for n in sizes:
         limit[axis] = start[axis] + n

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from functorch_lite import dtypes
+from functorch_lite import dtypes, tree
 from functorch_lite.api.arguments import check_callable, name_of
 from functorch_lite.control.counted import counted, counted_while
 from functorch_lite.control.scan import Loop
@@ -23,6 +23,8 @@ from functorch_lite.prims.shape import full
 from functorch_lite.trace import Traced, at, trace, typeof
 
 __all__ = ["fori_loop", "while_loop"]
+
+_LEAF = tree.structure(0)
 
 
 def while_loop(cond_fun: Callable, body_fun: Callable, init_val: Any, *, checkpoints: int | None = None) -> Any:
@@ -120,10 +122,10 @@ def _carried(construct: str, carry: Carry, value: Any) -> list:
 
 def _predicate(fun: Callable, value: Any) -> Any:
     """What the predicate returned. Raises TypeError unless it is one boolean."""
-    leaves, _ = results("while_loop", fun, value, "the predicate")
+    leaves, structure = results("while_loop", fun, value, "the predicate")
     types = [typeof(x) for x in leaves]
-    if len(leaves) != 1 or types[0].shape or not dtypes.is_bool(types[0].dtype):
-        got = str(types[0]) if len(leaves) == 1 else f"{len(leaves)} values"
+    if structure != _LEAF or types[0].shape or not dtypes.is_bool(types[0].dtype):
+        got = str(types[0]) if structure == _LEAF else f"the tree {structure}"
         raise TypeError(f"while_loop: `{name_of(fun)}` must return one boolean, got {got}, at {at()}; compare, and "
                         "reduce with `all` or `any`")  # fmt: skip
     return leaves[0]

@@ -99,7 +99,10 @@ def _remainder(x, y):
 
 
 def _fmod(x, y):
-    real_only("fmod", _kind(x, y), x)
+    kind = _kind(x, y)
+    real_only("fmod", kind, x)
+    if kind in "iu" and type(y) not in PYTHON:
+        y = lax.select(lax.eq(y, 0), 1, y)
     return lax.rem(x, y)
 
 
@@ -108,7 +111,8 @@ floor_divide = binary("floor_divide", _floor_divide, _safe(np.floor_divide), "Th
 remainder = binary("remainder", _remainder, _safe(np.remainder), "x - y * floor(x / y), which has the sign of y. Of "
                    "integers by 0: 0.", NUMBER)  # fmt: skip
 mod = remainder
-fmod = binary("fmod", _fmod, _safe(np.fmod), "The remainder of x / y that has the sign of x.", NUMBER)
+fmod = binary("fmod", _fmod, _safe(np.fmod), "The remainder of x / y that has the sign of x. Of integers by 0: 0.",
+              NUMBER)  # fmt: skip
 
 
 def divmod(x1, x2, /):
@@ -205,10 +209,12 @@ def _integer_power(x, n: int):
 float_power = binary("float_power", lax.pow, None, "x to the power y, as floats.", INEXACT)
 
 
-def _logaddexp(exp, log1p):
+def _logaddexp(exp, log1p, scale):
     """max + log(1 + exp(-|x - y|)); equal infinities, whose difference is NaN, are their sum."""
 
     def lower(x, y):
+        if _kind(x) == "c":
+            return _logaddexp_complex(x, y, scale)
         d = lax.sub(x, y)
         found = lax.add(lax.max(x, y), log1p(exp(lax.neg(lax.abs(d)))))
         return lax.select(lax.ne(d, d), lax.add(x, y), found)
@@ -216,12 +222,23 @@ def _logaddexp(exp, log1p):
     return lower
 
 
+def _logaddexp_complex(x, y, scale):
+    """The same from the operand with the larger real part; the imaginary part of the result is in (-pi, pi]."""
+    x, y = [lax.mul(v, scale) for v in (x, y)]
+    first = lax.ge(lax.real(x), lax.real(y))
+    high, low = lax.select(first, x, y), lax.select(first, y, x)
+    found = lax.add(high, lax.log1p(lax.exp(lax.sub(low, high))))
+    turns = lax.ceil(lax.div(lax.sub(lax.imag(found), math.pi), 2 * math.pi))
+    wrapped = lax.sub(lax.imag(found), lax.mul(turns, 2 * math.pi))
+    return lax.div(lax.complex(lax.real(found), wrapped), scale)
+
+
 _LN2 = math.log(2)
 _log2p = lambda x: lax.div(lax.log1p(x), _LN2)
 logaddexp = binary(
-    "logaddexp", _logaddexp(lax.exp, lax.log1p), np.logaddexp, "log(exp(x) + exp(y)), without overflow.", INEXACT)
+    "logaddexp", _logaddexp(lax.exp, lax.log1p, 1), np.logaddexp, "log(exp(x) + exp(y)), without overflow.", INEXACT)
 logaddexp2 = binary(
-    "logaddexp2", _logaddexp(lax.exp2, _log2p), np.logaddexp2, "log2(2**x + 2**y), without overflow.", INEXACT)
+    "logaddexp2", _logaddexp(lax.exp2, _log2p, _LN2), np.logaddexp2, "log2(2**x + 2**y), without overflow.", INEXACT)
 
 
 def _hypot(x, y):
@@ -257,11 +274,13 @@ sinc = unary("sinc", lambda x: _sinc(as_array("sinc", x)), None, "sin(pi x) / (p
 
 
 def _copysign(x, y):
+    real_only("copysign", _kind(x), x)
     size = lax.abs(x)
     return lax.select(signbit(y), lax.neg(size), size)
 
 
 def _heaviside(x, y):
+    real_only("heaviside", _kind(x), x)
     return lax.select(lax.eq(x, 0), y, lax.mul(lax.add(lax.sign(x), 1), 0.5))
 
 

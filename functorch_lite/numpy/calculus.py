@@ -177,6 +177,8 @@ def unwrap(p, discont=None, axis=-1, period=2 * math.pi):
     """
     (p,) = promote_dtypes("unwrap", as_array("unwrap", p), rule=INEXACT)
     axis = canonical_axis("unwrap", axis, typeof(p).ndim)
+    if not typeof(p).shape[axis]:
+        return p
     d = diff(p, axis=axis)
     half = period / 2
     wrapped = subtract(remainder(add(d, half), period), half)

@@ -11,6 +11,7 @@ import numpy as np
 
 from functorch_lite import lax
 from functorch_lite.array import Array, of_value
+from functorch_lite.errors import ShapeError
 from functorch_lite.numpy.diagonals import diagonal
 from functorch_lite.numpy.dispatch import REFUSED, by_numpy, quietly
 from functorch_lite.numpy.promote import as_array, canonical_axis, promote_dtypes, user_dtype
@@ -67,7 +68,7 @@ def _shared(name, x, a, y, b, exact) -> list:
     sizes = dict(zip(b, typeof(y).shape))
     found = [(c, n, sizes[c]) for c, n in zip(a, typeof(x).shape) if c in sizes]
     if any(n != m and (c in exact or 1 not in (n, m)) for c, n, m in found):
-        raise ValueError(f"{name}: cannot multiply {typeof(x)} by {typeof(y)} at {at()}, as sizes that have to be "
+        raise ShapeError(f"{name}: cannot multiply {typeof(x)} by {typeof(y)} at {at()}, as sizes that have to be "
                          "equal differ; transpose or reshape one of them")  # fmt: skip
     return found
 
@@ -79,7 +80,7 @@ def _diagonals(name, x, term: str):
         i = term.index(c)
         j = term.index(c, i + 1)
         if typeof(x).shape[i] != typeof(x).shape[j]:
-            raise ValueError(f"{name}: axes {i} and {j} of {typeof(x)} are both {c!r} and differ in size, at {at()}")
+            raise ShapeError(f"{name}: axes {i} and {j} of {typeof(x)} are both {c!r} and differ in size, at {at()}")
         x, term = diagonal(x, 0, i, j), term[:i] + term[i + 1 : j] + term[j + 1 :] + c
     return x, term
 
@@ -147,7 +148,7 @@ def matmul(a, b, *, precision=None, preferred_element_type=None, out_sharding=No
     if plain and preferred_element_type is None:
         return dot_of(a, b, _CORES[n, m], _precision("matmul", precision))
     if not (n and m):
-        raise ValueError(f"matmul: takes vectors and matrices, got {s} and {t} at {at()}; use `*`")
+        raise ShapeError(f"matmul: takes vectors and matrices, got {s} and {t} at {at()}; use `*`")
     return _batched("matmul", a, b, _CORES[min(n, 2), min(m, 2)], precision, preferred_element_type)
 
 
@@ -178,7 +179,7 @@ def _over_one_axis(name, a, b, axis, precision, preferred):
 def vdot(a, b, *, precision=None, preferred_element_type=None):
     """The inner product of all elements, with the conjugates of those of `a`."""
     a, b = [_flat(as_array("vdot", x)) for x in (a, b)]
-    return product("vdot", conjugate(a), b, "k,k->", precision, preferred_element_type)
+    return product("vdot", conjugate(a), b, "k,k->", precision, preferred_element_type, exact="k")
 
 
 def _flat(x):
@@ -245,12 +246,12 @@ def tensordot(a, b, axes=2, *, precision=None, preferred_element_type=None, out_
     else:
         count = operator.index(axes)
         if not 0 <= count <= min(n, m):
-            raise ValueError(f"tensordot: cannot sum over {count} axes of {typeof(a)} and {typeof(b)} at {at()}")
+            raise ShapeError(f"tensordot: cannot sum over {count} axes of {typeof(a)} and {typeof(b)} at {at()}")
         left, right = list(range(n - count, n)), list(range(count))
     left = [canonical_axis("tensordot", x, n) for x in left]
     right = [canonical_axis("tensordot", x, m) for x in right]
     if len(left) != len(right) or any(typeof(a).shape[i] != typeof(b).shape[j] for i, j in zip(left, right)):
-        raise ValueError(f"tensordot: axes {tuple(left)} of {typeof(a)} and {tuple(right)} of {typeof(b)} do not pair, "
+        raise ShapeError(f"tensordot: axes {tuple(left)} of {typeof(a)} and {tuple(right)} of {typeof(b)} do not pair, "
                          f"at {at()}; give equally many of equal sizes")  # fmt: skip
     first, second = list(LETTERS[:n]), list(LETTERS[n : n + m])
     for i, j in zip(left, right):

@@ -38,7 +38,7 @@ def bincount(x, weights=None, minlength=0, *, length=None):
         values = np.asarray(x)
         if values.size and values.min() < 0:
             raise ValueError(f"bincount: counts numbers of at least 0, got {values.min()} at {at()}; shift them")
-        length = builtins.max(operator.index(minlength), int(values.max(initial=-1)) + 1)
+        length = builtins.max(operator.index(minlength), int(values.max()) + 1 if values.size else 0)
     if dtypes.is_bool(t.dtype):
         x = lax.convert_element_type(x, config.default_int)
     weights = _counting_weights(weights, t)

@@ -10,6 +10,7 @@ import numpy as np
 
 from functorch_lite import lax
 from functorch_lite.array import Array, of_value
+from functorch_lite.errors import ShapeError
 from functorch_lite.numpy.indexing import getitem, lax_reshape
 from functorch_lite.numpy.pieces import How, demanded
 from functorch_lite.numpy.promote import (
@@ -46,7 +47,7 @@ def _sequence(name, arrays) -> list:
             raise
         raise TypeError(f"{name}: takes a sequence of arrays, got {type(arrays).__name__} at {at()}") from error
     if not made:
-        raise ValueError(f"{name}: needs at least one array, got none at {at()}")
+        raise ShapeError(f"{name}: needs at least one array, got none at {at()}")
     return made
 
 
@@ -67,11 +68,11 @@ def concatenate(arrays, axis=0, dtype=None):
         arrays, axis = [lax_reshape(x, (x.size,)) for x in arrays], 0
     first = arrays[0]
     if not first.ndim:
-        raise ValueError(f"concatenate: {typeof(first)} at {at()} has no axis to join along; use `stack`")
+        raise ShapeError(f"concatenate: {typeof(first)} at {at()} has no axis to join along; use `stack`")
     axis = canonical_axis("concatenate", axis, first.ndim)
     for x in arrays:
         if x.ndim != first.ndim or any([m != n for k, (m, n) in enumerate(zip(x.shape, first.shape)) if k != axis]):
-            raise ValueError(
+            raise ShapeError(
                 f"concatenate: {typeof(first)} and {typeof(x)} differ beside axis {axis}, at {at()}; reshape one"
             )
     arrays = _one_dtype("concatenate", arrays, dtype)
@@ -98,7 +99,7 @@ def stack(arrays, axis=0, out=None, dtype=None):
     axis = canonical_axis("stack", axis, first.ndim + 1)
     for x in arrays:
         if x.shape != first.shape:
-            raise ValueError(f"stack: {typeof(first)} and {typeof(x)} at {at()} have different shapes; give equal ones")
+            raise ShapeError(f"stack: {typeof(first)} and {typeof(x)} at {at()} have different shapes; give equal ones")
     arrays = _one_dtype("stack", arrays, dtype)
     new = (*first.shape[:axis], 1, *first.shape[axis:])
     parts = [lax_reshape(x, new) for x in arrays]

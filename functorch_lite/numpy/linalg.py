@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import operator
 
 import numpy as np
 
 from functorch_lite import dtypes, lax
+from functorch_lite.errors import ShapeError
 from functorch_lite.numpy import contract, diagonals, reductions
 from functorch_lite.numpy.arithmetic import power
 from functorch_lite.numpy.calculus import cross as _cross
@@ -148,6 +150,10 @@ def multi_dot(arrays, *, precision=None):
     if len(arrays) < 2 or any(n != 2 for n in ndims[1:-1]) or any(n not in (1, 2) for n in ndims):
         shown = ", ".join([str(typeof(a)) for a in arrays])
         raise ValueError(f"multi_dot: takes two or more matrices, or vectors at the ends, got {shown} at {at()}")
+    for a, b in itertools.pairwise(arrays):
+        if typeof(a).shape[-1] != typeof(b).shape[0]:
+            raise ShapeError(f"multi_dot: cannot multiply {typeof(a)} by {typeof(b)} at {at()}, as sizes that have to "
+                             "be equal differ; transpose or reshape one of them")  # fmt: skip
     letters = contract.LETTERS
     terms = [letters[i : i + 2] for i in range(len(arrays))]
     terms[0] = terms[0][2 - ndims[0] :]

@@ -44,6 +44,8 @@ def _other(sign, self, other, strict):
     """Whether `other` may be an operand; False leaves the answer to `other`. Raises TypeError where nobody has one."""
     if isinstance(other, (Array, np.ndarray, np.generic, *PYTHON)):
         return True
+    if sign == "*" and isinstance(other, (str, bytes)) and not self.ndim and dtypes.is_integer(self.dtype):
+        return False  # a text repeated so often
     if isinstance(other, _NO_OPERANDS) or (strict and isinstance(other, _NO_NUMBERS)):
         got = "None" if other is None else f"a {type(other).__name__}"
         raise TypeError(
@@ -138,8 +140,10 @@ def _contains(self, value):
     return bool(reductions.any(ufuncs.equal(self, value)))
 
 
-def _round(self, ndigits=0):
-    return rounding.round(self, ndigits or 0)
+def _round(self, ndigits=None):
+    if ndigits is not None or not dtypes.is_float(self.dtype):
+        return rounding.round(self, ndigits or 0)
+    return shape.astype(rounding.round(self), int)  # as Python's round makes integers of floats
 
 
 _OPERATORS = {

@@ -13,7 +13,12 @@ import numpy as np
 
 from functorch_lite import dtypes
 from functorch_lite.array import Array
-from functorch_lite.errors import ConcretizationError, NonConcreteBooleanIndexError
+from functorch_lite.errors import (
+    BadIndexError,
+    ConcretizationError,
+    NonConcreteBooleanIndexError,
+    NonConcreteSliceError,
+)
 from functorch_lite.numpy.promote import as_array
 from functorch_lite.trace import Tracer, at, current_frame, typeof
 
@@ -157,7 +162,7 @@ def _entry(e):
     try:
         return operator.index(e)
     except TypeError:
-        raise IndexError(f"{e!r} ({kind.__name__}) at {at()} is no index; {_ALLOWED}") from None
+        raise BadIndexError(f"{e!r} ({kind.__name__}) at {at()} is no index; {_ALLOWED}") from None
 
 
 def _array_entry(e):
@@ -166,7 +171,7 @@ def _array_entry(e):
     except TypeError:
         kind = "O"
     if kind not in "iub":
-        raise IndexError(f"an index of dtype {e.dtype} at {at()} is no index; {_ALLOWED}")
+        raise BadIndexError(f"an index of dtype {e.dtype} at {at()} is no index; {_ALLOWED}")
     return int(e) if isinstance(e, (np.ndarray, np.generic)) and e.ndim == 0 and kind != "b" else e
 
 
@@ -214,11 +219,11 @@ def _slice(s: slice, size: int) -> tuple[int, int, int]:
         start, stop, step = s.indices(size)
     except ValueError:
         raise ValueError(f"slice step cannot be zero, at {at()}") from None
-    except TypeError as error:
+    except TypeError:
         tracer = next((v for v in (s.start, s.stop, s.step) if isinstance(v, Tracer)), None)
         if tracer is None:
-            raise IndexError(f"a slice takes integers or None, got {s} at {at()}") from None
-        raise type(error)(
+            raise BadIndexError(f"a slice takes integers or None, got {s} at {at()}") from None
+        raise NonConcreteSliceError(
             f"a slice takes static integers, got {typeof(tracer)} at {at()}; use `lax.dynamic_slice`, whose sizes "
             "are static"
         ) from None

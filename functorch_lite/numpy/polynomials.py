@@ -97,11 +97,12 @@ def polyint(p, m=1, k=None):
 
 
 def poly(seq_of_zeros):
-    """The coefficients of the polynomial with these roots: (n,) -> (n + 1,), the first of which is 1.
+    """The coefficients of the polynomial with these roots, or this one: (n,) -> (n + 1,), the first of which is 1.
 
     Raises ValueError for a matrix, whose eigenvalues would be the roots.
     """
     roots = as_array("poly", seq_of_zeros)
+    roots = lax.reshape(roots, (1,)) if typeof(roots).ndim == 0 else roots
     if typeof(roots).ndim != 1:
         raise ValueError(f"poly: takes a vector of roots, got {typeof(roots)} at {at()}")
     (roots,) = promote_dtypes("poly", roots, rule=INEXACT)

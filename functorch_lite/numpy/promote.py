@@ -17,7 +17,7 @@ from functorch_lite import dtypes, lax
 from functorch_lite.api.devices import device_put
 from functorch_lite.array import Array
 from functorch_lite.config import config
-from functorch_lite.errors import ConcretizationError
+from functorch_lite.errors import ConcretizationError, ShapeError
 from functorch_lite.prims.elementwise import convert as convert_primitive
 from functorch_lite.prims.shape import broadcast
 from functorch_lite.trace import Tracer, at, executor, tracing, typeof
@@ -179,7 +179,7 @@ def _stack(name: str, xs: Sequence):
     shapes = {typeof(x).shape for x in rows}
     if len(shapes) > 1:
         shown = " and ".join(sorted(map(str, {typeof(x) for x in rows})))
-        raise ValueError(f"{name}: a list at {at()} holds {shown}; give entries of one shape")
+        raise ShapeError(f"{name}: a list at {at()} holds {shown}; give entries of one shape")
     if not tracing and all(type(x) is Array for x in rows) and len({x.dtype for x in rows}) == 1:
         return executor.asarray(np.stack([x._value for x in rows]))
     rows = promote_dtypes(name, *rows)
@@ -301,7 +301,7 @@ def promote_shapes(name: str, *xs) -> list:
         return list(xs)
     plan = _shape_plan(tuple(shapes))
     if plan is None:
-        raise ValueError(f"{name}: cannot broadcast {' with '.join([str(typeof(x)) for x in arrays])} at {at()}; "
+        raise ShapeError(f"{name}: cannot broadcast {' with '.join([str(typeof(x)) for x in arrays])} at {at()}; "
                          "reshape one of them")  # fmt: skip
     shape, steps = plan
     step = iter(steps)

@@ -171,7 +171,10 @@ def _extreme(name: str, lower: Callable, on_bool: Callable, kernel: Any, combine
                 return combine(nothing, initial)
             raise ValueError(f"{name}: {typeof(x)} has no elements along {axes} at {at()}, and {name} no identity; "
                              "give `initial`")  # fmt: skip
-        result = (on_bool if _kind(x) == "b" else lower)(x, axes)
+        if _kind(x) == "c":
+            result = _extreme_complex(x, axes, lower, lowest(dtypes.real_of(typeof(x).dtype), sign))
+        else:
+            result = (on_bool if _kind(x) == "b" else lower)(x, axes)
         result = keep(result, shape, axes) if keepdims else result
         return result if initial is None else combine(result, initial)
 
@@ -182,6 +185,16 @@ def _extreme(name: str, lower: Callable, on_bool: Callable, kernel: Any, combine
     elements share the derivative. Raises ValueError for no elements without `initial`, or for `where` without it.
     """
     return extreme
+
+
+def _extreme_complex(x, axes, lower, never):
+    """The extreme by real part, then by imaginary part; NaN if either part of an element is."""
+    real, imag = lax.real(x), lax.imag(x)
+    first = lower(real, axes)
+    hit = lax.eq(real, spread(first, typeof(x).shape, axes))
+    second = lower(lax.select(hit, imag, never), axes)
+    nan = lax.ne(lower(imag, axes), lower(imag, axes))
+    return lax.complex(lax.select(nan, math.nan, first), second)
 
 
 def lowest(dtype: np.dtype, sign: int):

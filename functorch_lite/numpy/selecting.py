@@ -234,6 +234,7 @@ def take(a, indices, axis=None, out=None, mode=None, unique_indices=False, indic
     "wrap" counts around; "clip" uses the nearest position, and 0 for negative ones.
     """
     no_out("take", out)
+    mode = None if mode == "raise" else mode  # NumPy's word, and what it hands to the method
     if mode not in (None, "fill", "wrap", "clip"):
         raise ValueError(f"take: mode {mode!r} at {at()} is unknown; use None, 'fill', 'wrap' or 'clip'")
     a = as_array("take", a)

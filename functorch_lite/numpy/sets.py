@@ -236,12 +236,16 @@ def setdiff1d(ar1, ar2, assume_unique=False, *, size=None, fill_value=None):
 
     size, fill_value: as in `unique`, but filled with 0 by default.
     """
+    ar1 = as_array("setdiff1d", ar1)
+    given = typeof(ar1).dtype
     ar1, ar2 = _flat_pair("setdiff1d", ar1, ar2)
     fill_value = 0 if fill_value is None else fill_value
     if assume_unique:
-        return _kept(ar1, lax.bitwise_not(is_member(ar1, ar2)), size, fill_value)[0]
+        left = _kept(ar1, lax.bitwise_not(is_member(ar1, ar2)), size, fill_value)[0]
+        return lax.convert_element_type(left, given)
     keys, _, first = _sorted_with(ar1)
-    return _kept(keys, lax.bitwise_and(first, lax.bitwise_not(is_member(keys, ar2))), size, fill_value)[0]
+    left = _kept(keys, lax.bitwise_and(first, lax.bitwise_not(is_member(keys, ar2))), size, fill_value)[0]
+    return lax.convert_element_type(left, given)
 
 
 def setxor1d(ar1, ar2, assume_unique=False, *, size=None, fill_value=None):

@@ -11,6 +11,7 @@ import numpy as np
 from functorch_lite import dtypes, lax
 from functorch_lite.api.devices import device_put
 from functorch_lite.array import Array, of_value
+from functorch_lite.errors import ShapeError
 from functorch_lite.numpy.indexing import convert as convert_operand
 from functorch_lite.numpy.indexing import lax_reshape
 from functorch_lite.numpy.promote import (
@@ -144,7 +145,7 @@ def _full_shape(t, shape) -> tuple[int, ...]:
         new[unknown[0]] = t.size // rest
         rest = t.size
     if len(unknown) > 1 or -1 in new or min(new, default=0) < 0 or rest != t.size:
-        raise ValueError(f"reshape: {t} has {t.size} elements, which do not fill the shape {tuple(new)}, at {at()}")
+        raise ShapeError(f"reshape: {t} has {t.size} elements, which do not fill the shape {tuple(new)}, at {at()}")
     return tuple(new)
 
 
@@ -244,7 +245,7 @@ def moveaxis(a, source, destination):
     pairs = [(k if isinstance(k, (tuple, list)) else (k,)) for k in (source, destination)]
     source, destination = [[canonical_axis("moveaxis", k, a.ndim) for k in ks] for ks in pairs]
     if len(source) != len(destination) or len(set(source)) != len(source) or len(set(destination)) != len(source):
-        raise ValueError(
+        raise ShapeError(
             f"moveaxis: cannot move axes {source} to {destination} at {at()}; give equally many, each once"
         )
     order = [k for k in range(a.ndim) if k not in source]
@@ -272,7 +273,7 @@ def broadcast_to(array, shape, *, out_sharding=None):
     if array.shape == new:
         return immutable(array)
     if n < 0 or any([have not in (1, want) for have, want in zip(array.shape, new[n:])]):
-        raise ValueError(
+        raise ShapeError(
             f"broadcast_to: {typeof(array)} does not broadcast to the shape {new}, at {at()}; reshape it first"
         )
     if type(array) is Array and not tracing:
@@ -286,7 +287,7 @@ def broadcast_shapes(*shapes) -> tuple[int, ...]:
     try:
         return np.broadcast_shapes(*shapes)
     except ValueError:
-        raise ValueError(f"broadcast_shapes: {' and '.join(map(str, shapes))} do not broadcast, at {at()}") from None
+        raise ShapeError(f"broadcast_shapes: {' and '.join(map(str, shapes))} do not broadcast, at {at()}") from None
 
 
 def broadcast_arrays(*args) -> list:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import string
 
 from functorch_lite import dtypes
+from functorch_lite.errors import ShapeError
 from functorch_lite.ir import Primitive, array_type
 from functorch_lite.prims.elementwise import convert
 from functorch_lite.prims.linear import is_linear
@@ -40,10 +41,10 @@ def _infer_dot(x, y, *, spec, precision, preferred):
     if any((c in a) + (c in b) + (c in out) < 2 for c in {*a, *b, *out}):
         raise ValueError(f"dot {spec!r}: every letter must be in two of the three terms, at {at()}; reduce it first")
     if (len(a), len(b)) != (x.ndim, y.ndim):
-        raise ValueError(f"dot {spec!r}: the operands have {x.ndim} and {y.ndim} axes, {x} and {y}, at {at()}")
+        raise ShapeError(f"dot {spec!r}: the operands have {x.ndim} and {y.ndim} axes, {x} and {y}, at {at()}")
     size = dict(zip(a + b, x.shape + y.shape, strict=True))
     if [size[c] for c in a + b] != [*x.shape, *y.shape]:
-        raise ValueError(f"dot {spec!r}: sizes disagree between {x} and {y}, at {at()}")
+        raise ShapeError(f"dot {spec!r}: sizes disagree between {x} and {y}, at {at()}")
     return array_type(tuple([size[c] for c in out]), _result_dtype(x, y, preferred))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from functorch_lite import dtypes
+from functorch_lite.errors import ShapeError
 from functorch_lite.ir import Primitive, array_type
 from functorch_lite.prims import elementwise as e
 from functorch_lite.prims.linear import is_linear
@@ -27,7 +28,7 @@ def cumulative(name, admits, jvp, transpose=None) -> tuple[Primitive, Callable]:
         if dtypes.kind(x.dtype) not in admits:
             raise TypeError(f"{name}: does not take {dtypes.short(x.dtype)} ({x}), at {at()}; convert it")
         if not 0 <= axis < x.ndim:
-            raise ValueError(f"{name}: {axis} is no axis of {x}, at {at()}")
+            raise ShapeError(f"{name}: {axis} is no axis of {x}, at {at()}")
         return x
 
     def apply(x, axis, reverse=False):
@@ -87,7 +88,7 @@ def _infer_recurrence(a, b, *, axis, reverse):
     if a.shape != b.shape or a.dtype != b.dtype or not dtypes.is_inexact(a.dtype):
         raise TypeError(f"recurrence: takes two arrays of floats of one type, got {a} and {b}, at {at()}; convert them")
     if not 0 <= axis < a.ndim:
-        raise ValueError(f"recurrence: {axis} is no axis of {a}, at {at()}")
+        raise ShapeError(f"recurrence: {axis} is no axis of {a}, at {at()}")
     return array_type(a.shape, a.dtype)
 
 

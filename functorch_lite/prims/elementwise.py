@@ -6,6 +6,7 @@ import cmath
 import math
 
 from functorch_lite import dtypes
+from functorch_lite.errors import ShapeError
 from functorch_lite.ir import Primitive, array_type, literal
 from functorch_lite.prims.linear import binary, is_linear, shape_of, unary
 from functorch_lite.prims.pointwise import (
@@ -291,7 +292,7 @@ def _infer_clamp(low, x, high):
     shape = max(low.shape, high.shape, key=len) if x.literal else x.shape
     for bound in (low, high):
         if bound.shape not in ((), shape):
-            raise ValueError(f"clamp: the bound {bound} does not fit the shape {shape} at {at()}; broadcast it")
+            raise ShapeError(f"clamp: the bound {bound} does not fit the shape {shape} at {at()}; broadcast it")
     return array_type(shape, dtype)
 
 

@@ -21,6 +21,7 @@ import math
 import numpy as np
 
 from functorch_lite import dtypes
+from functorch_lite.errors import ShapeError
 from functorch_lite.ir import Primitive, array_type, literal
 from functorch_lite.prims import elementwise as e
 from functorch_lite.prims import shape as s
@@ -64,7 +65,7 @@ def _check(name, x, indices, dims, window_word, dropped_word):
     """Raise TypeError or ValueError where `dims` and the indices do not fit the operand."""
 
     def fail(what):
-        raise ValueError(f"{name}: {what}; the operand is {x}, the indices are {indices}, at {at()}")
+        raise ShapeError(f"{name}: {what}; the operand is {x}, the indices are {indices}, at {at()}")
 
     if dtypes.kind(indices.dtype) not in "iu":
         raise TypeError(f"{name}: indices are integers, got {indices} at {at()}; convert them")
@@ -374,10 +375,10 @@ scatter_max = _binder(scatter_max_p, "The maximum of `x` and the `updates` where
 
 def _check_window(name, x, starts, sizes):
     if len(starts) != x.ndim or len(sizes) != x.ndim:
-        raise ValueError(
+        raise ShapeError(
             f"{name}: got {len(starts)} start indices and {len(sizes)} sizes for {x}, at {at()}; give one per axis")
     if any(not 0 <= n <= size for n, size in zip(sizes, x.shape, strict=True)):
-        raise ValueError(f"{name}: a slice of sizes {sizes} does not fit into {x}, at {at()}; make it smaller")
+        raise ShapeError(f"{name}: a slice of sizes {sizes} does not fit into {x}, at {at()}; make it smaller")
 
 
 def _check_starts(name, x, starts, sizes, where):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from functorch_lite import dtypes
+from functorch_lite.errors import ShapeError
 from functorch_lite.ir import Lit, Primitive, array_type
 from functorch_lite.prims.linear import shape_of
 from functorch_lite.prims.shape import batch, broadcast, full_p
@@ -17,7 +18,7 @@ def one_shape(name, types):
     """The shape shared by all operands that are no literals. Raises ValueError naming what came."""
     arrays = [t for t in types if not t.literal]
     if any(t.shape != arrays[0].shape for t in arrays):
-        raise ValueError(f"{name}: cannot broadcast {' with '.join(map(str, arrays))} at {at()}; reshape one of them")
+        raise ShapeError(f"{name}: cannot broadcast {' with '.join(map(str, arrays))} at {at()}; reshape one of them")
     return arrays[0].shape if arrays else ()
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 
 from functorch_lite import dtypes
+from functorch_lite.errors import ShapeError
 from functorch_lite.ir import Primitive, array_type
 from functorch_lite.prims import elementwise as e
 from functorch_lite.prims.cumulative import cumprod, shifted
@@ -20,7 +21,7 @@ def reduction(name, admits, jvp=None, empty=True) -> tuple[Primitive, Callable]:
     def infer(x, *, axes):
         out = infer_any(x, axes=axes)
         if not empty and out.size and not x.size:
-            raise ValueError(f"{name}: {x} has no elements along {axes}, at {at()}; nothing has no extremum")
+            raise ShapeError(f"{name}: {x} has no elements along {axes}, at {at()}; nothing has no extremum")
         return out
 
     def simplify(x, *, axes):
@@ -84,9 +85,9 @@ def position(name) -> tuple[Primitive, Callable]:
         if dtypes.kind(dtype) not in "iu":
             raise TypeError(f"{name}: a position is an integer, no {dtypes.short(dtype)}, at {at()}; choose another")
         if not 0 <= axis < x.ndim:
-            raise ValueError(f"{name}: {axis} is no axis of {x}, at {at()}")
+            raise ShapeError(f"{name}: {axis} is no axis of {x}, at {at()}")
         if not x.shape[axis]:
-            raise ValueError(f"{name}: {x} has no elements along axis {axis}, at {at()}; nothing has no extremum")
+            raise ShapeError(f"{name}: {x} has no elements along axis {axis}, at {at()}; nothing has no extremum")
         return array_type((*x.shape[:axis], *x.shape[axis + 1 :]), dtype, False, x.vary)
 
     def apply(x, axis, dtype):

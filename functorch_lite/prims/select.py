@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from functorch_lite import dtypes
+from functorch_lite.errors import ShapeError
 from functorch_lite.ir import Lit, Primitive, array_type
 from functorch_lite.prims.linear import binary, is_linear, shape_of, unary
 from functorch_lite.prims.pointwise import (
@@ -176,7 +177,7 @@ def _infer_select(pred, x, y):
         raise TypeError(f"select: the predicate is {pred}, not boolean, at {at()}; compare it with something")
     shape = one_shape("select", (x, y))
     if pred.shape not in ((), shape):
-        raise ValueError(f"select: the predicate {pred} does not fit {x if not x.literal else y} at {at()}; "
+        raise ShapeError(f"select: the predicate {pred} does not fit {x if not x.literal else y} at {at()}; "
                          "broadcast one of them")  # fmt: skip
     return array_type(shape, dtype)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from functorch_lite import dtypes
+from functorch_lite.errors import ShapeError
 from functorch_lite.ir import Lit, Primitive, array_type, literal
 from functorch_lite.prims.linear import shape_of
 from functorch_lite.trace import at, bind, typeof
@@ -35,7 +36,7 @@ def zeros_like(type_, value=0):
 
 def _infer_iota(*, dtype, shape, dimension):
     if not 0 <= dimension < len(shape):
-        raise ValueError(f"iota: {dimension} is no axis of the shape {shape}, at {at()}")
+        raise ShapeError(f"iota: {dimension} is no axis of the shape {shape}, at {at()}")
     if dtypes.is_bool(dtype):
         raise TypeError(f"iota: there are no bools to count in, at {at()}; choose a dtype of numbers")
     return array_type(shape, dtype)
@@ -72,7 +73,7 @@ def refilled(x, shape):
 
 def _infer_reshape(x, *, shape):
     if int(np.prod(shape, dtype=object)) != x.size or any(n < 0 for n in shape):
-        raise ValueError(f"reshape: {x} has {x.size} elements, which do not fill the shape {shape}, at {at()}")
+        raise ShapeError(f"reshape: {x} has {x.size} elements, which do not fill the shape {shape}, at {at()}")
     return array_type(shape, x.dtype)
 
 
@@ -102,7 +103,7 @@ def reshape(x, shape):
 
 def _infer_transpose(x, *, axes):
     if sorted(axes) != list(range(x.ndim)):
-        raise ValueError(f"transpose: {axes} is no permutation of the {x.ndim} axes of {x}, at {at()}")
+        raise ShapeError(f"transpose: {axes} is no permutation of the {x.ndim} axes of {x}, at {at()}")
     return array_type(tuple([x.shape[a] for a in axes]), x.dtype)
 
 
@@ -133,9 +134,9 @@ def transpose(x, axes):
 
 def _infer_broadcast(x, *, shape, axes):
     if len(axes) != x.ndim or list(axes) != sorted(set(axes)) or not all(0 <= a < len(shape) for a in axes):
-        raise ValueError(f"broadcast: axes {axes} do not place {x} in the shape {shape}, at {at()}")
+        raise ShapeError(f"broadcast: axes {axes} do not place {x} in the shape {shape}, at {at()}")
     if any(n != shape[a] and n != 1 for n, a in zip(x.shape, axes, strict=True)):
-        raise ValueError(f"broadcast: {x} does not fit the shape {shape} at axes {axes}, at {at()}")
+        raise ShapeError(f"broadcast: {x} does not fit the shape {shape} at axes {axes}, at {at()}")
     return array_type(shape, x.dtype)
 
 
@@ -186,7 +187,7 @@ def batch(x, size):
 
 def _infer_rev(x, *, axes):
     if list(axes) != sorted(set(axes)) or not all(0 <= a < x.ndim for a in axes):
-        raise ValueError(f"rev: {axes} are not distinct axes of {x}, at {at()}")
+        raise ShapeError(f"rev: {axes} are not distinct axes of {x}, at {at()}")
     return x
 
 
@@ -226,7 +227,7 @@ def infer_reduce(name, admits):
         if dtypes.kind(x.dtype) not in admits:
             raise TypeError(f"{name}: does not take {dtypes.short(x.dtype)} ({x}), at {at()}; convert it")
         if len(set(axes)) != len(axes) or not all(0 <= a < x.ndim for a in axes):
-            raise ValueError(f"{name}: axes {axes} are not axes of {x}, at {at()}")
+            raise ShapeError(f"{name}: axes {axes} are not axes of {x}, at {at()}")
         return array_type(tuple([n for i, n in enumerate(x.shape) if i not in axes]), x.dtype)
 
     return infer

@@ -6,6 +6,7 @@ Each is the transpose of another one. The cotangents of many slices of one array
 
 from __future__ import annotations
 
+from functorch_lite.errors import ShapeError
 from functorch_lite.ir import Lit, Primitive, array_type
 from functorch_lite.prims import elementwise as e
 from functorch_lite.prims.linear import Deferred, is_linear
@@ -17,10 +18,10 @@ from functorch_lite.trace import SCALARS, at, bind, typeof
 
 def _infer_slice(x, *, start, limit, strides):
     if not len(start) == len(limit) == len(strides) == x.ndim:
-        raise ValueError(f"slice: {start} to {limit} by {strides} does not name each axis of {x} once, at {at()}")
+        raise ShapeError(f"slice: {start} to {limit} by {strides} does not name each axis of {x} once, at {at()}")
     for low, high, step, n in zip(start, limit, strides, x.shape, strict=True):
         if not 0 <= low <= high <= n or step < 1:
-            raise ValueError(f"slice: {start} to {limit} by {strides} leaves {x}, at {at()}; starts and limits count "
+            raise ShapeError(f"slice: {start} to {limit} by {strides} leaves {x}, at {at()}; starts and limits count "
                              "from 0, and strides are positive")  # fmt: skip
     sizes = [-(-(high - low) // step) for low, high, step in zip(start, limit, strides, strict=True)]
     return array_type(tuple(sizes), x.dtype)
@@ -75,12 +76,12 @@ def slice(x, start, limit, strides=None):
 
 def _infer_pad(x, value, *, config):
     if len(config) != x.ndim or any(interior < 0 for _, _, interior in config):
-        raise ValueError(f"pad: {config} are not {x.ndim} triples (low, high, interior >= 0) for {x}, at {at()}")
+        raise ShapeError(f"pad: {config} are not {x.ndim} triples (low, high, interior >= 0) for {x}, at {at()}")
     if value.shape or value.dtype != x.dtype:
         raise TypeError(f"pad: {x} takes a value without axes and of its dtype, got {value}, at {at()}; convert it")
     sizes = [low + high + n + max(n - 1, 0) * k for n, (low, high, k) in zip(x.shape, config, strict=True)]
     if any(n < 0 for n in sizes):
-        raise ValueError(f"pad: {config} takes more away than {x} has, at {at()}")
+        raise ShapeError(f"pad: {config} takes more away than {x} has, at {at()}")
     return array_type(tuple(sizes), x.dtype)
 
 
@@ -175,11 +176,11 @@ def pad(x, value, config):
 
 def _infer_concatenate(*xs, axis):
     if not xs or not 0 <= axis < xs[0].ndim:
-        raise ValueError(f"concatenate: {axis} is no axis of {', '.join(map(str, xs)) or 'nothing'}, at {at()}")
+        raise ShapeError(f"concatenate: {axis} is no axis of {', '.join(map(str, xs)) or 'nothing'}, at {at()}")
     rest = lambda t: (*t.shape[:axis], *t.shape[axis + 1 :])
     for x in xs:
         if x.ndim != xs[0].ndim or rest(x) != rest(xs[0]):
-            raise ValueError(f"concatenate: {xs[0]} and {x} differ in more than axis {axis}, at {at()}; reshape one")
+            raise ShapeError(f"concatenate: {xs[0]} and {x} differ in more than axis {axis}, at {at()}; reshape one")
         if x.dtype != xs[0].dtype:
             raise TypeError(f"concatenate: dtypes differ, {xs[0]} and {x}, at {at()}; convert one of them")
     size = sum([x.shape[axis] for x in xs])

@@ -7,6 +7,7 @@ The order: -0.0 equals 0.0, NaN comes last, complex numbers compare by their rea
 from __future__ import annotations
 
 from functorch_lite import dtypes
+from functorch_lite.errors import ShapeError
 from functorch_lite.ir import Eqn, Primitive, array_type
 from functorch_lite.prims.index import I32, I64, gather
 from functorch_lite.prims.shape import batch, iota, reshape
@@ -31,9 +32,9 @@ def _positions(shape, axis):
 def _infer_sort(*xs, dimension, num_keys, stable):
     shape = xs[0].shape if xs else ()
     if any(x.shape != shape for x in xs):
-        raise ValueError(f"sort: operands have one shape, got {', '.join(map(str, xs))} at {at()}; broadcast them")
+        raise ShapeError(f"sort: operands have one shape, got {', '.join(map(str, xs))} at {at()}; broadcast them")
     if not 0 <= dimension < len(shape):
-        raise ValueError(f"sort: {dimension} is no axis of {', '.join(map(str, xs))}, at {at()}")
+        raise ShapeError(f"sort: {dimension} is no axis of {', '.join(map(str, xs))}, at {at()}")
     if not 1 <= num_keys <= len(xs):
         raise ValueError(f"sort: num_keys is {num_keys} with {len(xs)} operands, at {at()}; the first are the keys")
     return [array_type(x.shape, x.dtype, x.weak, x.vary) for x in xs]
