@@ -5,6 +5,9 @@ class ConcretizationError(TypeError):
     """A traced value without a known number was used where Python needs the number."""
 
 
+ConcretizationTypeError = ConcretizationError  # the name JAX gives it
+
+
 class TracerBoolConversionError(ConcretizationError):
     """`if`, `while`, `and`, `or`, `not` or `bool()` met a traced value without a known number."""
 

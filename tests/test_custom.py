@@ -300,7 +300,9 @@ def wrong_vjp(fwd, bwd):
     (wrong_jvp(lambda p, t: (p[0], t[0])), "tree of the function's"),
     (wrong_jvp(lambda p, t: ((p[0], p[0]), t[0])), "tangent with the tree"),
     (wrong_jvp(lambda p, t: ((p[0], p[0]), (t[0], fnp.ones(3)))), "shapes must agree"),
+    (wrong_jvp(lambda p, t: ((p[0], p[0]), (t[0], (t[0],)))), "tangent with the tree"),
     (wrong_vjp(lambda x: x, lambda r, ct: (ct,)), "must return a pair"),
+    (wrong_vjp(lambda x: (x, None), lambda r, ct: ((ct,),)), "cotangent with the tree of the argument"),
     (wrong_vjp(lambda x: ((x, x), None), lambda r, ct: (ct,)), "tree of the function's"),
     (wrong_vjp(lambda x: (x, None), lambda r, ct: ct), "must return a tuple of 1 cotangent"),
     (wrong_vjp(lambda x: (x, None), lambda r, ct: (ct, ct)), "got 2 of them"),
@@ -334,3 +336,32 @@ def test_a_function_that_captured_what_is_differentiated():
     f.defjvp(lambda p, t: (fnp.sin(p[0]), t[0] * kept[0]))
     with pytest.raises(LeakedTracerError):
         fl.grad(f)(1.0)
+
+
+def test_custom_gradient_of_several_arguments():
+    @fl.custom_gradient
+    def f(x, y):
+        return x * y["a"], lambda ct: (ct * y["a"], {"a": 3 * ct * x})
+
+    args = 2.0, {"a": 5.0}
+    for wrap in (lambda f: f, fl.jit):
+        same(wrap(f)(*args), 10)
+        x, y = wrap(fl.grad(f, (0, 1)))(*args)
+        same(x, 5), same(y["a"], 6)
+
+
+def test_zeros_may_stand_for_parts_of_trees():
+    """None stands for the zero of a whole part; a None of the result is no zero."""
+
+    @fl.custom_jvp
+    def f(x):
+        return {"y": x * 2, "n": None, "z": (x, x)}
+
+    f.defjvp(lambda p, t: (f(*p), {"y": 5 * t[0], "n": None, "z": None}))
+    _, t = fl.jvp(f, (1.0,), (1.0,))
+    assert t["n"] is None
+    same([t["y"], *t["z"]], [5, 0, 0])
+    g = fl.custom_vjp(lambda d, x: d["a"] * d["b"][0] * x)
+    g.defvjp(lambda d, x: (g(d, x), d), lambda d, ct: ({"a": 7 * ct, "b": None}, ct))
+    slope = fl.grad(g)({"a": 1.0, "b": [2.0]}, 3.0)
+    same([slope["a"], slope["b"][0]], [7, 0])

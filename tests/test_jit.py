@@ -254,3 +254,28 @@ def test_results_that_are_no_arrays():
         fl.jit(f)(1.0)
     with pytest.raises(TypeError, match="returned function"):
         fl.jit(lambda x: fnp.sin)(1.0)
+
+
+def test_stages_tell_their_arguments():
+    f = fl.jit(lambda x, n, *, k: {"y": x["a"] * n + k}, static_argnums=1)
+    args = {"a": fnp.ones(3)}, 2
+    for stage in (f.trace(*args, k=1.0), f.lower(*args, k=1.0), f.lower(*args, k=1.0).compile()):
+        (given,), named = stage.args_info
+        assert given["a"] == fl.ShapeDtypeStruct((3,), "float32") and named["k"].weak_type
+        assert stage.in_tree == fl.tree.structure((({"a": 0},), {"k": 0}))
+        assert stage.out_tree == fl.tree.structure({"y": 0})
+        assert stage.out_info["y"].shape == (3,)
+
+
+def test_compiled_functions_are_not_traced_through():
+    compiled = fl.jit(lambda x: x * 2).lower(3.0).compile()
+    same(compiled(4.0), 8)
+    with pytest.raises(TypeError, match=r"traced value at test_jit\.py"):
+        fl.grad(compiled)(1.0)
+
+
+def test_an_argument_is_static_or_donated():
+    with pytest.raises(ValueError, match="static and donated"):
+        fl.jit(lambda x, y: y, static_argnums=0, donate_argnames="x")
+    with pytest.raises(TypeError, match="static_argnames must be"):
+        fl.jit(lambda x: x, static_argnames=0)

@@ -187,12 +187,12 @@ def custom_gradient(fun: Callable) -> Callable:
 
     def fwd(*args):
         result, f_vjp = fun(*args)
-        return result, (tree.Partial(f_vjp) if not isinstance(f_vjp, tree.Partial) else f_vjp, len(args))
+        return result, (tree.Partial(f_vjp) if not isinstance(f_vjp, tree.Partial) else f_vjp, ((),) * len(args))
 
     def bwd(residuals, ct):
-        f_vjp, n = residuals
+        f_vjp, args = residuals  # of the arguments, only how many there are
         cts = f_vjp(ct)
-        return cts if isinstance(cts, tuple) and (n != 1 or len(cts) == 1) else (cts,)
+        return cts if isinstance(cts, (tuple, list)) and len(cts) == len(args) else (cts,)
 
     functools.update_wrapper(primal, fun)
     wrapped = custom_vjp(primal)

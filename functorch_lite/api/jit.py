@@ -76,6 +76,9 @@ class Statics:
         self.static = _both(signature, "static", static_argnums, static_argnames)
         self.donated = _both(signature, "donate", donate_argnums, donate_argnames)
         self.any = bool(self.static[0] or self.static[1])
+        both = [*sorted(self.static[0] & self.donated[0]), *sorted(self.static[1] & self.donated[1])]
+        if both:
+            raise ValueError(f"jit: argument {both[0]!r} is marked static and donated, at {at()}; choose one")
 
     def split(self, fun, args, kwargs):
         """(dynamic args, dynamic kwargs, key of the static ones, function that puts all together again)."""
@@ -110,6 +113,8 @@ class Statics:
 def _both(signature, what, numbers, names) -> tuple[frozenset, frozenset]:
     """Positions and names of marked arguments: each completes the other as far as the signature tells."""
     numbers = _ints(what, numbers)
+    if names is not None and not isinstance(names, Iterable):
+        raise TypeError(f"jit: {what}_argnames must be a string or strings, got {names!r} at {at()}")
     names = (names,) if isinstance(names, str) else tuple(names or ())
     if any(not isinstance(n, str) for n in names):
         raise TypeError(f"jit: {what}_argnames must be a string or strings, got {names!r} at {at()}")

@@ -178,19 +178,13 @@ class UserRule(Rule):
                             f"{got}, at {at()}")  # fmt: skip
         leaves: list[Any] = []
         for k, (ct, child) in enumerate(zip(made, rules.in_structure.children(), strict=True)):
-            if ct is None:
-                leaves.extend([None] * child.num_leaves)
-                continue
-            found, structure = tree.flatten(ct, is_leaf=lambda x: x is None or isinstance(x, SymbolicZero))
-            if len(found) != child.num_leaves:
-                raise TypeError(f"{what} must return for argument {k} a cotangent with the tree of the argument, "
-                                f"{child}, got {structure}, at {at()}")  # fmt: skip
-            leaves.extend(found)
+            wanted = f"{what} must return for argument {k} a cotangent with the tree of the argument"
+            leaves.extend(_placed(ct, child, wanted))
         out = []
         for ct, t, a in zip(leaves, x_types, active, strict=True):
             if not a:
                 continue
-            if ct is None or isinstance(ct, SymbolicZero):
+            if _is_zero(ct):
                 ct = zeros_like(t)
             got = typeof(ct)
             if got.shape != t.shape:
@@ -349,20 +343,44 @@ def _leaves(value, rules: Rules, which: str, what: str) -> list:
     return Outputs(which, rules.fun, value).traced
 
 
+def _is_zero(x) -> bool:
+    """Whether a rule returned this for a tangent or cotangent that is zero, maybe of a whole tree."""
+    return x is None or isinstance(x, SymbolicZero)
+
+
+def _placed(value, structure, wanted: str) -> list:
+    """The tangents or cotangents in `value`, one per leaf of `structure`. Raises TypeError if its tree is another."""
+    found, given = tree.flatten(value, is_leaf=_is_zero)
+    leaves: list[Any] = []
+    if tree.difference(given, structure) is None:
+        parts = _below(given, structure)
+        if all(_is_zero(x) or part == _LEAF for x, part in zip(found, parts, strict=True)):
+            for x, part in zip(found, parts, strict=True):
+                leaves.extend([x] * part.num_leaves)
+            return leaves
+    raise TypeError(f"{wanted}, {structure}, got {given}, at {at()}")
+
+
+_LEAF = tree.structure(0)
+
+
+def _below(prefix, full) -> list:
+    """The parts of a tree structure that stand where another one, which fits, has leaves."""
+    if prefix.node_data() is None:
+        return [full]
+    return [part for a, b in zip(prefix.children(), full.children(), strict=True) for part in _below(a, b)]
+
+
 def _tangent_leaves(value, ys, rules: Rules) -> list:
     """The tangents of float results that a jvp rule returned, checked; a symbolic zero or None becomes zeros."""
     what = f"the jvp rule of `{rules.name}`"
-    stop = lambda x: x is None or isinstance(x, SymbolicZero)
-    leaves, structure = tree.flatten(value, is_leaf=stop)
-    if len(leaves) != rules.out_structure.num_leaves:
-        raise TypeError(f"{what} must return a tangent with the tree of the result, {rules.out_structure}, got "
-                        f"{structure}, at {at()}")  # fmt: skip
+    leaves = _placed(value, rules.out_structure, f"{what} must return a tangent with the tree of the result")
     made = []
     for t, y in zip(leaves, ys, strict=True):
         like = typeof(y)
         if not dtypes.is_inexact(like.dtype):
             continue
-        if stop(t):
+        if _is_zero(t):
             t = zeros_like(like)
         if typeof(t).shape != like.shape:
             raise TypeError(f"{what} returned a tangent {typeof(t)} for a result {like}, at {at()}; shapes must agree")

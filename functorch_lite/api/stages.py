@@ -7,21 +7,45 @@ from typing import Any
 from functorch_lite.api.arguments import name_of
 from functorch_lite.api.inspect import struct
 from functorch_lite.array import backend
-from functorch_lite.trace import at
+from functorch_lite.trace import Tracer, at
 
 
-class Traced:
+class _Stage:
+    """What the stages tell of the function they belong to."""
+
+    _entry: Any
+
+    @property
+    def in_tree(self) -> Any:
+        """The structure of the arguments (args, kwargs) that are not static."""
+        return self._entry.structure
+
+    @property
+    def out_tree(self) -> Any:
+        """The structure of the result."""
+        return self._entry.out.structure
+
+    @property
+    def args_info(self) -> Any:
+        """The tree (args, kwargs) of ShapeDtypeStruct of the arguments that are not static."""
+        types = self._entry.graph.in_types[len(self._entry.captured) :]
+        return self._entry.structure.unflatten([struct(t) for t in types])
+
+    in_avals = args_info
+
+    @property
+    def out_info(self) -> Any:
+        """The tree of ShapeDtypeStruct of the result."""
+        return self._entry.out.build([struct(t) for t in self._entry.graph.out_types])
+
+
+class Traced(_Stage):
     """A function traced for certain types. `graph` (also `jaxpr`) is what it does; `lower()` goes on."""
 
     def __init__(self, jitted, entry):
         self._jitted, self._entry = jitted, entry
         self.graph = self.jaxpr = entry.graph
         self.fun_name = name_of(jitted.fun)
-
-    @property
-    def out_info(self) -> Any:
-        """The tree of ShapeDtypeStruct of the result."""
-        return self._entry.out.build([struct(t) for t in self.graph.out_types])
 
     def lower(self) -> Lowered:
         """Lower to StableHLO."""
@@ -31,17 +55,12 @@ class Traced:
         return f"<traced `{self.fun_name}`>\n{self.graph}"
 
 
-class Lowered:
+class Lowered(_Stage):
     """A function lowered to StableHLO; `compile()` goes on."""
 
     def __init__(self, jitted, entry):
         self._jitted, self._entry = jitted, entry
         self._module = backend.module(jitted._program(entry), name_of(jitted.fun), jitted._donated(entry))
-
-    @property
-    def out_info(self) -> Any:
-        """The tree of ShapeDtypeStruct of the result."""
-        return self._entry.out.build([struct(t) for t in self._entry.graph.out_types])
 
     def as_text(self, dialect: str | None = None) -> str:
         """The module as text. `dialect`: "stablehlo", the default, or "hlo"."""
@@ -67,7 +86,7 @@ class Lowered:
         return f"<lowered `{name_of(self._jitted.fun)}`>"
 
 
-class Compiled:
+class Compiled(_Stage):
     """A compiled function: call it with arguments of the types it was lowered for."""
 
     def __init__(self, jitted, entry):
@@ -78,6 +97,9 @@ class Compiled:
         """Run. Raises TypeError if the types of the arguments are not those it was compiled for."""
         entry = self._entry
         found, inputs, donated = self._jitted._inputs(args, kwargs)
+        if any(isinstance(x, Tracer) for x in inputs):
+            raise TypeError(f"`{name_of(self._jitted.fun)}`, compiled ahead of time, was given a traced value at "
+                            f"{at()}; call the jitted function itself inside of transformed functions")  # fmt: skip
         wanted = entry.graph.in_types[len(entry.captured) :]
         if found != entry.structure or [t.strong() for t in wanted] != [x.type.strong() for x in inputs]:
             got, want = ", ".join([str(x.type) for x in inputs]), ", ".join(map(str, wanted))
@@ -101,11 +123,6 @@ class Compiled:
     def runtime_executable(self) -> Any:
         """jaxlib's executable."""
         return self._compiled.executable.loaded
-
-    @property
-    def out_info(self) -> Any:
-        """The tree of ShapeDtypeStruct of the result."""
-        return self._entry.out.build([struct(t) for t in self._entry.graph.out_types])
 
     def __repr__(self) -> str:
         return f"<compiled `{name_of(self._jitted.fun)}`>"
