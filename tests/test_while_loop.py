@@ -285,6 +285,9 @@ def test_linear_loops_have_transposes():
     (got,) = fl.linear_transpose(f, X)(X)
     matrix = fl.jacfwd(f)(X)
     same(got, matrix.T @ X)
+    power = lambda n, x: lax.while_loop(lambda s: s[0] < n, lambda s: (s[0] + 1, W @ s[1]), (0, x))[1]
+    (got,) = fl.linear_transpose(lambda xs: fl.vmap(power)(TURNS, xs), XS)(XS)
+    same(got, fnp.stack([fnp.linalg.matrix_power(W.T, int(n)) @ x for n, x in zip(TURNS, XS)]))
     with pytest.raises(TypeError, match="how long the loop runs"):
         fl.linear_transpose(lambda x: lax.while_loop(lambda v: fnp.sum(v) < 4, lambda v: v * 2, x), X)(X)
 
