@@ -303,6 +303,13 @@ def test_rows_elsewhere_do_no_harm(op, compile):
             same(got, fnp.stack([fl.grad(f)(x) for x in xs]))
 
 
+def test_linear_branches_have_transposes():
+    f = lambda p, x: lax.cond(p, lambda x: W @ x, lambda x: x * 2, x)
+    p = fnp.array([True, False, False, True])
+    (got,) = fl.linear_transpose(lambda xs: fl.vmap(f)(p, xs), XS)(XS)
+    same(got, fnp.stack([W.T @ x if take else x * 2 for take, x in zip(p, XS)]))
+
+
 def test_no_row_takes_a_branch():
     f = lambda x: lax.switch(fnp.int32(x[0] > 9) * 2, [lambda x: fnp.sum(W @ x), lambda x: fnp.sum(fnp.log(x - 9)),
                                                        lambda x: fnp.sum(x)], x)  # fmt: skip

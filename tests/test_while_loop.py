@@ -666,7 +666,7 @@ def test_errors():
     less, x = lambda v: v < 3, fnp.array(1.0)
     error(TypeError, lambda: lax.while_loop(lambda v: v, lambda v: v, x), "must return one boolean", "f32[]")
     error(TypeError, lambda: lax.while_loop(lambda v: v > 0, lambda v: v, X), "one boolean", "bool[3]")
-    error(TypeError, lambda: lax.while_loop(lambda v: (v > 0, v > 1), lambda v: v, x), "one boolean", "2 values")
+    error(TypeError, lambda: lax.while_loop(lambda v: (v > 0, v > 1), lambda v: v, x), "one boolean", "the tree")
     error(TypeError, lambda: lax.while_loop(less, lambda v: (v, v), x), "tree", "tuple of 2")
     error(TypeError, lambda: lax.while_loop(less, lambda v: None, x), "tree")
     error(TypeError, lambda: lax.while_loop(less, lambda v: "text", x), "str")

@@ -364,5 +364,7 @@ def convert(x, dtype, weak=False):
     return bind(convert_p, x, dtype=dtype, weak=weak)
 
 
-stop_gradient_p = elementwise("stop_gradient", admits="biufc", jvp=(None,))
+stop_gradient_p = elementwise(
+    "stop_gradient", admits="biufc", jvp=(None,),
+    transpose=lambda ct, x: (None,))  # of a linear function too, what is stopped counts as a constant
 stop_gradient = unary(stop_gradient_p)
