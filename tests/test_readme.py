@@ -49,9 +49,10 @@ def test_every_python_block_is_an_example(page):
 
 def test_the_pages_are_there_and_what_they_name_is():
     assert {"control_flow.md", "differences.md"} <= set(NAMES)
+    written = (ROOT / ".gitignore").read_text().split()  # by the targets themselves, so not part of a clone
     for page in PAGES:
         for path in re.findall(r"`((?:docs|notebooks|benchmarks|tests)/[\w./]+\.\w+)`", page.read_text()):
-            assert (ROOT / path).exists(), f"{page.name} names {path}"
+            assert path in written or (ROOT / path).exists(), f"{page.name} names {path}"
 
 
 def test_the_first_screen_holds_the_two_commands():

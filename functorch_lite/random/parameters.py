@@ -16,6 +16,7 @@ import numpy as np
 from functorch_lite import dtypes
 from functorch_lite.array import backend, of_typed
 from functorch_lite.config import config
+from functorch_lite.errors import DtypeError
 from functorch_lite.numpy.promote import operand
 from functorch_lite.prims import elementwise as e
 from functorch_lite.prims.shape import broadcast
@@ -32,7 +33,7 @@ def float_dtype(name: str, dtype: Any) -> np.dtype:
         return config.default_float
     found = dtypes.canonical(dtype)
     if not dtypes.is_float(found):
-        raise TypeError(f"{name}: samples are floats, not {dtypes.short(found)}, at {at()}; choose a float dtype")
+        raise DtypeError(f"{name}: samples are floats, not {dtypes.short(found)}, at {at()}; choose a float dtype")
     return found
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from functorch_lite import dtypes
 from functorch_lite.config import config
+from functorch_lite.errors import DtypeError
 from functorch_lite.numpy.promote import operand
 from functorch_lite.prims import elementwise as e
 from functorch_lite.prims import random as r
@@ -26,7 +27,7 @@ def bits(key, shape=(), dtype=None):
     found = r.U32 if dtype is None else dtypes.canonical(dtype)
     width = found.itemsize * 8
     if r.WIDTHS.get(width) != found:
-        raise TypeError(f"bits: {dtypes.short(found)} does not hold bits, at {at()}; choose uint8 to uint64")
+        raise DtypeError(f"bits: {dtypes.short(found)} does not hold bits, at {at()}; choose uint8 to uint64")
     return r.random_bits(words, shape_of("bits", shape), width)
 
 
