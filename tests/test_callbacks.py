@@ -43,6 +43,11 @@ TRANSFORMS = {
     "jvp": lambda f: lambda x: fl.jvp(f, (x,), (x,)),
     "vjp": lambda f: lambda x: fl.vjp(f, x)[1](1.0),
     "hessian": fl.hessian,
+    "jit of hessian": lambda f: fl.jit(fl.hessian(f)),
+    "hessian of jit": lambda f: fl.hessian(fl.jit(f)),
+    "jit of jacfwd": lambda f: fl.jit(fl.jacfwd(f)),
+    "jit of jacrev": lambda f: fl.jit(fl.jacrev(f)),
+    "jacfwd in two arguments": lambda f: lambda x: fl.jit(fl.jacfwd(lambda x, y: f(x + y), argnums=(0, 1)))(x, x - x),
     "jit of jit": lambda f: fl.jit(lambda x: fl.jit(f)(x) * 2),
     "linearize": lambda f: lambda x: fl.linearize(f, x)[1](x),
 }
@@ -51,6 +56,34 @@ TRANSFORMS = {
 @pytest.mark.parametrize("name", TRANSFORMS)
 def test_the_log_is_the_plain_one(name):
     assert events(TRANSFORMS[name], X) == events(lambda f: f, X)
+
+
+def test_an_effect_of_tangents_holds_back_later_effects_in_nested_functions():
+    log = []
+
+    @fl.custom_jvp
+    def f(x):
+        return fnp.sin(x)
+
+    @f.defjvp
+    def rule(primals, tangents):
+        fl.debug.callback(lambda t: log.append("tangent"), tangents[0], ordered=True)
+        return fnp.sin(primals[0]), fnp.cos(primals[0]) * tangents[0]
+
+    @fl.jit
+    def later(y):
+        fl.debug.callback(lambda y: log.append("later"), y, ordered=True)
+        return y
+
+    def g(x):
+        y = f(x)
+        return y + later(x)
+
+    fl.jit(lambda x, t: fl.jvp(g, (x,), (t,)))(1.0, 1.0)
+    assert log == ["tangent", "later"]
+    log.clear()
+    fl.jit(lambda x, t: fl.linearize(g, x)[1](t))(1.0, 1.0)
+    assert log == ["tangent", "later"]
 
 
 def test_under_vmap_once_per_row():

@@ -8,8 +8,8 @@ from functorch_lite.prims.shape import iota, reshape, transpose, zeros_like
 from functorch_lite.trace import inline
 from functorch_lite.transforms import vmap as vmap_pass
 from functorch_lite.transforms.common import pick, rebuild, rewrite, via
+from functorch_lite.transforms.jvp import jvp
 from functorch_lite.transforms.reverse import backward, linearize, simplified
-from functorch_lite.transforms.simplify import indexed
 
 
 def basis(type_: ArrayType):
@@ -58,32 +58,61 @@ def reverse_blocks(graph: Graph, active: tuple[bool, ...], results: int) -> Grap
 
 
 @rewrite
+def _second_along(graph: Graph, active: tuple[bool, ...], k: int) -> tuple[Graph, tuple[bool, ...]]:
+    """(residuals..., t of the k-th active x) -> (its part of the t of active y...), and which of them have one.
+
+    Linear as the second half is, it is its own derivative: what the other tangents decide drops out of it.
+    """
+    second = linearize(graph, active).halves.second
+    fixed = len(second.ins) - sum(active)
+    if sum(active) == 1:
+        return second, (True,) * len(second.outs)
+    both, mask = jvp(second, tuple([i == fixed + k for i in range(len(second.ins))]))
+
+    def body(*xs):
+        rest = [zeros_like(t) for t in second.in_types[fixed:]]
+        return inline(via(both, second), [*xs[:-1], *rest, xs[-1]])[len(second.outs) :]
+
+    return simplified(rebuild(body, (*second.in_types[:fixed], second.in_types[fixed + k]), "jacfwd")), mask
+
+
+def _along_basis(graph: Graph, fixed, x: ArrayType) -> list:
+    """What `graph` makes of `fixed` and all unit vectors of `x`, along a leading axis; None where they do not matter."""
+    if not x.shape:
+        return inline(graph, [*fixed, _one(x)])
+    mapped, mask = vmap_pass.vmap(graph, x.size, (*[False] * len(fixed), True))
+    made = inline(via(mapped, graph), [*fixed, basis(x)])
+    return [m if b else None for m, b in zip(made, mask, strict=True)]
+
+
+def _columns(graph: Graph, active: tuple[bool, ...], xs) -> tuple[list, dict]:
+    """The results of `graph`, and {(i, k): dy[i]/dx[k], a leading axis for x[k]} where they may be other than zero.
+
+    What the primals decide, effects too, happens once: a first half is shared by the active arguments.
+    """
+    halves, out_active = linearize(graph, active)
+    values, columns = inline(halves.first, xs), {}
+    residuals, tangents = halves.forward(xs, values), [i for i, a in enumerate(out_active) if a]
+    for position, k in enumerate([k for k, a in enumerate(active) if a]):
+        second, mask = _second_along(graph, active, position)
+        made = _along_basis(second, residuals, graph.in_types[k])
+        columns.update(zip([(i, k) for i, m in zip(tangents, mask, strict=True) if m], made, strict=True))
+    return values[: len(graph.outs)], columns
+
+
+@rewrite
 def forward_blocks(graph: Graph, active: tuple[bool, ...], start: int, stop: int) -> Graph:
     """(x...) -> (y...) becomes (x...) -> (y..., block of y[i] and x[k]...) for start <= i < stop and active k.
 
     A block has the shape of y[i] followed by that of x[k].
     """
-    chosen = [k for k, a in enumerate(active) if a]
 
     def body(*xs):
-        columns = {}
-        values = inline(indexed(graph), xs)
-        for k in chosen:
-            only = tuple([j == k for j in range(len(active))])
-            halves, out_active = linearize(graph, only)
-            residuals = halves.forward(xs, inline(halves.first, xs))
-            x, second = graph.in_types[k], halves.second
-            if x.shape:
-                columns_of, mask = vmap_pass.vmap(second, x.size, (*[False] * len(residuals), True))
-                made = inline(via(columns_of, second), [*residuals, basis(x)])
-                made = [m if b else None for m, b in zip(made, mask, strict=True)]
-            else:
-                made = inline(second, [*residuals, _one(x)])
-            columns.update(zip([(i, k) for i, a in enumerate(out_active) if a], made, strict=True))
+        values, columns = _columns(graph, active, xs)
         blocks = []
         for i in range(start, stop):
             y = graph.out_types[i]
-            for k in chosen:
+            for k in pick(range(len(active)), active):
                 x, column = graph.in_types[k], columns.get((i, k))
                 block = y.with_shape((*y.shape, *x.shape)).strong()
                 if column is None:

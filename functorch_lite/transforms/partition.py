@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from functorch_lite.ir import Eqn, Graph, Lit, compact
+from functorch_lite.ir import Eqn, Graph, Lit, compact, eqn_effects
 from functorch_lite.transforms.common import pick, rewrite
 
 
@@ -33,18 +33,19 @@ def partition(graph: Graph, known: tuple[bool, ...], late: tuple[bool, ...] | No
     pinned: set[str] = set()  # kinds of effect that an unknown equation had: the later ones stay behind it
     for k, eqn in enumerate(graph.eqns):
         ks = tuple([type(a) is Lit or a in have for a in eqn.ins])
-        effects = eqn.prim.effects
-        if all(ks) and not (effects and pinned.intersection(effects)):
+        waits = pinned and not pinned.isdisjoint(eqn_effects(eqn))
+        if all(ks) and not waits:
             first.append((eqn, k))
             have.update(eqn.outs)
-        elif eqn.prim.partition is not None and any(ks) and not all(ks):
+        elif eqn.prim.partition is not None and any(ks) and not all(ks) and not waits:
             early, rest = map(_several, eqn.prim.partition(eqn, ks, types))
             first.extend([(made, k) for made in early])
             have.update([o for made in early for o in made.outs])
             second.extend([(made, k) for made in rest])
+            pinned.update(*map(eqn_effects, rest))
         else:
             second.append((eqn, k))
-            pinned.update(effects)
+            pinned.update(eqn_effects(eqn))
     late = late if late is not None else (False,) * len(graph.outs)
     out_known = tuple([o in have and not wait for o, wait in zip(graph.outs, late, strict=True)])
     outs = pick(graph.outs, out_known)
