@@ -1,0 +1,187 @@
+"""What the examples of primitives draw with: operands that fit, constants, and statements that stay in range."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from functorch_lite import dtypes
+from functorch_lite.testing.choices import Choices
+from functorch_lite.testing.programs.scope import Rejected, Scope, Statement, Value, compiled
+
+LARGE = 8.0  # what is larger is scaled down: sums, products and exponentials of a few such numbers stay in range
+ELEMENTS = 64  # of one value
+MARGIN = 0.03  # how far smooth programs stay from kinks
+
+
+def far(x: np.ndarray) -> bool:
+    """Whether all numbers keep their distance from 0."""
+    return not x.size or bool(np.min(np.abs(x)) > MARGIN)
+
+
+def fits(shape: tuple, other: tuple) -> bool:
+    """Whether two shapes broadcast."""
+    return all([a == b or a == 1 or b == 1 for a, b in zip(reversed(shape), reversed(other))])
+
+
+def literal(x: float) -> str:
+    return repr(round(float(x), 3))
+
+
+def array_text(x: Any) -> str:
+    """Source of an array: rounded numbers, and the dtype."""
+    x = np.asarray(x)
+    wide = x.astype({"c": complex, "f": float}.get(dtypes.kind(x.dtype), x.dtype))
+    return f'fnp.array({wide.tolist()!r}, "{np.dtype(x.dtype).name}")'
+
+
+class Builder:
+    """Draws the statements of one scope.
+
+    plan: what the program may hold.
+    """
+
+    def __init__(self, choices: Choices, scope: Scope, plan: Any, nesting: int = 0):
+        self.choices, self.scope, self.plan, self.nesting = choices, scope, plan, nesting
+
+    # ---- operands ----
+
+    def choose(self, options: Sequence[Value]) -> Value:
+        """One of these values: as often as not one that nothing uses yet; the oldest is the simplest."""
+        n = len(options)
+        k = self.choices.integer(2 * n - 1)
+        if k < n:
+            value = options[k]
+        else:
+            fresh = [v for v in options if not v.uses] or options
+            value = fresh[-1 - (k - n) % len(fresh)]
+        value.uses += 1
+        return value
+
+    def operand(self, kinds: str = "f", where: Callable[[Value], bool] | None = None) -> Value:
+        """A value of these kinds of dtypes for which `where` holds. Raises Rejected where there is none."""
+        options = [v for v in self.scope.visible() if v.kind in kinds and (where is None or where(v))]
+        if not options:
+            raise Rejected
+        return self.choose(options)
+
+    def beside(self, x: Value, kinds: str | None = None) -> Value | str:
+        """An operand that broadcasts with `x` and has its kind of dtype, a Python scalar, or a constant array."""
+        if self.choices.chance(8):
+            return self.scalar(x.kind)
+        if self.choices.chance(8):
+            return self.constant(x.shape if self.choices.chance(2) else x.shape[1:], x.kind)
+        return self.operand(kinds or x.kind, lambda v: self.fits(v, x))
+
+    def alike(self, x: Value) -> Value:
+        """An operand of the shape and dtype of `x`."""
+        return self.operand(x.kind, lambda v: v.shape == x.shape and v.dtype == x.dtype)
+
+    def fits(self, v: Value, x: Value) -> bool:
+        return fits(v.shape, x.shape) and math.prod(np.broadcast_shapes(v.shape, x.shape)) <= ELEMENTS
+
+    def among(self, *options: Any) -> Any:
+        return self.choices.among(options)
+
+    def check(self, away: Callable | None = None, home: Callable | None = None) -> Callable | None:
+        """What a statement's operands have to fulfil: `home` always, and in smooth programs `away` from 0."""
+        if away is None or not self.plan.smooth:
+            return home
+        return lambda *xs: far(away(*xs)) and (home is None or home(*xs))
+
+    def scalar(self, kind: str = "f") -> str:
+        """Source of a Python scalar."""
+        k = self.choices.integer(14)
+        if kind == "b":
+            return repr(bool(k % 2))
+        if kind in "iu":
+            return repr(1 + k % 3)
+        return repr((0.5, 2.0, -1.5, 0.25, -0.75, 1.25, 0.3, -0.4, 1.7, -2.0, 0.1, 0.9, -0.6, 1.5, 3.0)[k])
+
+    def numbers(self, shape: tuple, kind: str, low: float = -2.0, high: float = 2.0) -> np.ndarray:
+        """Distinct rounded numbers in an order that one choice decides."""
+        size = math.prod(shape)
+        rng = np.random.RandomState(self.choices.integer(9999))
+        if kind == "b":
+            return rng.randint(0, 2, size).astype(bool).reshape(shape)
+        if kind in "iu":
+            return (rng.permutation(max(size, 7))[:size] - (3 if kind == "i" else 0)).reshape(shape)
+        spots = rng.permutation(max(4 * size, 16))[:size]
+        step = (high - low) / max(4 * size, 16)
+        made = np.round(low + (spots + 0.5) * step, 3)
+        return (made + 1j * np.round(made[::-1] * 0.7 + 0.1, 3) if kind == "c" else made).reshape(shape)
+
+    def constant(self, shape: tuple, kind: str = "f", low: float = -2.0, high: float = 2.0) -> Value:
+        """A constant array, as a statement."""
+        x = self.numbers(shape, kind, low, high).astype(self.plan.dtype_of(kind))
+        return self.emit("constant", array_text(x))
+
+    # ---- statements ----
+
+    def emit(self, name: str, text: str, *ins: Value | str, check: Callable | None = None, many: int | None = None):
+        """Add `text(*ins)` and run it once; its value, a tuple of them if `many`.
+
+        Operands are values, or source of scalars. Raises Rejected where it is not at home or leaves the finite numbers.
+        """
+        if any([type(v) is str for v in ins]):
+            check = check and _bound(check, ins)
+            place = iter(range(len(ins)))
+            text = text.format(*[v if type(v) is str else f"{{{next(place)}}}" for v in ins])
+            ins = tuple([v for v in ins if type(v) is not str])
+        statement = Statement(name, text, ins, check=check)
+        xs = [v.example for v in ins]
+        if check is not None and not check(*[np.asarray(x) for x in xs]):
+            raise Rejected
+        made = compiled(text, len(xs))(*xs)
+        return self.add(statement, (made,) if many is None else tuple(made), many is None)
+
+    def add(self, statement: Statement, made: tuple, single: bool = False):
+        """Add a statement that was run: its values, those too large scaled down."""
+        values = [Value(y) for y in made]
+        if any([v.size > ELEMENTS for v in values]):
+            raise Rejected
+        peaks = [_peak(v) for v in values]
+        for v in statement.ins:
+            v.uses += 1
+        statement.outs = tuple(values)
+        self.scope.statements.append(statement)
+        self.scope.values.extend(values)
+        kept = []
+        for v, peak in zip(values, peaks, strict=True):
+            kept.append(self.scaled(v, peak) if peak > LARGE else v)
+        return kept[0] if single else tuple(kept)
+
+    def scaled(self, x: Value, peak: float) -> Value:
+        return self.emit("mul", f"{10.0 ** -math.ceil(math.log10(peak / 3.0)):g} * {{0}}", x)
+
+    def into(self, x: Value, low: float, high: float) -> Value:
+        """`x`, or where it leaves the interval, and in loops, where it might later, its image in the interval."""
+        a = np.asarray(x.example)
+        if not self.scope.loops and (not a.size or (np.min(a) >= low and np.max(a) <= high)):
+            return x
+        middle, half = (low + high) / 2, (high - low) / 2
+        wave = self.emit("sin", "fnp.sin({0})", x)
+        return self.emit("mul", f"{literal(middle)} + {literal(half)} * {{0}}", wave)
+
+
+def _bound(check, ins):
+    """A check of all operands as a check of those that are values."""
+    fixed = [None if type(v) is not str else np.asarray(eval(v)) for v in ins]
+
+    def bound(*xs):
+        rest = iter(xs)
+        return check(*[next(rest) if v is None else v for v in fixed])
+
+    return bound
+
+
+def _peak(v: Value) -> float:
+    if v.kind not in "fc" or not v.size:
+        return 0.0
+    peak = float(np.max(np.abs(np.asarray(v.example))))
+    if not peak <= 1e6:
+        raise Rejected
+    return peak

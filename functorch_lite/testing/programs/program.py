@@ -1,0 +1,157 @@
+"""A drawn program: a function that is its source, example arguments, and what it is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from functorch_lite import dtypes
+from functorch_lite.testing.choices import Choices, Recorded, Seeded, smaller
+from functorch_lite.testing.programs.builder import Builder, array_text
+from functorch_lite.testing.programs.scope import Rejected, Scope, Value
+from functorch_lite.testing.programs.source import HEADER, count, function_source, used
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What drawn programs may hold.
+
+    max_eqns: most statements. args: fewest and most arguments. dtype: of floats. kinds: of values, among `bifc`;
+    inputs: of arguments. smooth: derivatives of every order exist at the arguments, and near them. scalar: the result is one float without
+    axes. table: (examples of operations, constructs), by how simple they are.
+    """
+
+    max_eqns: int = 12
+    args: tuple[int, int] = (1, 3)
+    dtype: str = "float64"
+    kinds: str = "f"
+    inputs: str = "f"
+    smooth: bool = True
+    scalar: bool = False
+    table: tuple = ()
+    depth: int = 2
+    shapes: tuple = ((3,), (), (2, 3), (3, 3), (2,), (1, 3), (2, 2), (3, 1, 2))
+    dtypes: dict = field(default_factory=dict, compare=False)
+
+    def dtype_of(self, kind: str) -> np.dtype:
+        names = {"f": self.dtype, "i": "int32", "u": "uint8", "b": "bool"}
+        return dtypes.complex_of(dtypes.canonical(self.dtype)) if kind == "c" else dtypes.canonical(names[kind])
+
+
+class Program:
+    """A function `program(*args)` given by its source.
+
+    source: a module that defines `program` and `args` and can be pasted and run. args: example arguments. equations:
+    how many statements it has, those of nested functions too. names: the primitives and constructs they are.
+    record: the decisions it was drawn by.
+    """
+
+    def __init__(self, source: str, equations: int, names: frozenset[str], record: list[int], plan: Plan):
+        self.source, self.equations, self.names, self.record, self.plan = source, equations, names, record, plan
+        space = self.build()
+        self.function: Callable = space["program"]
+        self.args: tuple = space["args"]
+
+    def build(self, library: str = "functorch_lite", **replaced: Any) -> dict[str, Any]:
+        """Execute the source with another library of the same interface, or with other values of `lax`, `fl`, `fnp`."""
+        text = self.source.replace("functorch_lite", library)
+        space: dict[str, Any] = {}
+        if replaced:
+            exec(HEADER, space)
+            space.update(replaced)
+            text = text.removeprefix(HEADER)
+        exec(compile(text, "<program>", "exec"), space)
+        return space
+
+    @property
+    def argnums(self) -> tuple[int, ...]:
+        """The arguments that have derivatives."""
+        return tuple([k for k, x in enumerate(self.args) if dtypes.is_inexact(x.dtype)])
+
+    def __call__(self, *args: Any) -> Any:
+        return self.function(*args)
+
+    def __repr__(self) -> str:
+        return self.source
+
+
+def draw(choices: Choices, plan: Plan) -> Program:
+    """The program that these decisions make."""
+    low, high = plan.args
+    scope = Scope([])
+    builder = Builder(choices, scope, plan)
+    texts = []
+    for _ in range(low + choices.integer(high - low)):
+        kind = choices.among(plan.inputs) if texts else plan.inputs[0]
+        x = builder.numbers(choices.among(plan.shapes), kind).astype(plan.dtype_of(kind))
+        texts.append(array_text(x))
+        value = Value(_array(texts[-1]))
+        scope.params.append(value)
+        scope.values.append(value)
+    fill(builder, plan.max_eqns)
+    last = _results(builder, plan)
+    body = function_source(scope, last)
+    listed = "\n".join([f"    {text}," for text in texts])
+    source = f"{HEADER}\n\n{body}\n\nargs = (\n{listed}\n)\n"
+    return Program(source, count(scope), frozenset(used(scope)), choices.made, plan)
+
+
+def fill(builder: Builder, room: int, going: int = 9) -> None:
+    """Add statements to the builder's scope: each time one in `going` that it is enough."""
+    operations, constructs = builder.plan.table
+    scope, choices = builder.scope, builder.choices
+    for _ in range(room):
+        if size(scope) >= room or choices.integer(going) == 0:
+            return
+        mark = len(scope.statements), len(scope.values)
+        try:
+            if constructs and builder.nesting < builder.plan.depth and choices.chance(4):
+                choices.among(constructs)(builder, room - size(scope))
+            else:
+                choices.among(operations)(builder)
+        except Rejected:
+            del scope.statements[mark[0] :], scope.values[mark[1] :]
+
+
+def size(scope: Scope) -> int:
+    return sum([1 + sum([size(body) for body in s.bodies]) for s in scope.statements])
+
+
+def _results(builder: Builder, plan: Plan) -> str | None:
+    """Choose results: values that nothing uses, the newest first. Returns what follows `return`."""
+    scope = builder.scope
+    options = [v for v in scope.values if v.kind == "f"]
+    if not plan.scalar and builder.choices.chance(4):
+        options = scope.values
+    fresh = [v for v in options if not v.uses] or options[-1:]
+    if not plan.scalar:
+        scope.results = fresh[-1 - builder.choices.integer(min(2, len(fresh) - 1)) :]
+        return None
+    scope.results = fresh[-1 - builder.choices.integer(len(fresh) - 1) :]
+    return " + ".join([f"fnp.sum({{{k}}})" if v.ndim else f"{{{k}}}" for k, v in enumerate(scope.results)])
+
+
+def seeded(seed: int | str, plan: Plan) -> Program:
+    """The program of a seed."""
+    return draw(Seeded(seed), plan)
+
+
+def shrunk(program: Program, fails: Callable[[Program], bool], tries: int = 2000) -> Program:
+    """The program with the fewest equations that is found among simpler ones and for which `fails` still holds."""
+
+    def measure(record):
+        made = draw(Recorded(record), program.plan)
+        return (made.equations, len(made.source)) if fails(made) else None
+
+    return draw(Recorded(smaller(program.record, measure, tries)), program.plan)
+
+
+def _array(text: str) -> Any:
+    return eval(text, _SPACE)
+
+
+_SPACE: dict[str, Any] = {}
+exec(HEADER, _SPACE)
