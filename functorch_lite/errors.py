@@ -59,5 +59,9 @@ class BadIndexError(IndexError, TypeError):
     """What was given as an index is none: an IndexError to users of NumPy, a TypeError to users of JAX."""
 
 
+class AxisNameError(NameError, ValueError):
+    """A named axis is not in scope, or is there already."""
+
+
 class KeyReuseError(RuntimeError):
     """A random key was used twice while checked keys were on."""

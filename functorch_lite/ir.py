@@ -68,6 +68,9 @@ class ArrayType:
     def with_dtype(self, dtype, weak=False) -> ArrayType:
         return array_type(self.shape, dtype, weak, self.vary)
 
+    def varying(self, vary: tuple[str, ...]) -> ArrayType:
+        return array_type(self.shape, self.dtype, self.weak, vary) if vary != self.vary else self
+
     def strong(self) -> ArrayType:
         return array_type(self.shape, self.dtype, False, self.vary) if self.weak else self
 
@@ -182,7 +185,8 @@ class Primitive:
     scalars  the operand positions that have no axes, so that a literal there has none either
     weak     the operands whose weakness the result inherits if all have it; None: all; (): the rule itself says
     effects  the kinds of effect it has: such an equation is neither dropped, nor merged, nor reordered in its kind
-    names_axis  params -> the named axes it reads, for collectives
+    names_axis  params -> the named axes it reads, for collectives; these say themselves over which axes results vary,
+             and their vmap returns (result, whether it is batched)
     """
 
     __slots__ = ("__weakref__", "dce", "depends", "effects", "faults", "host", "infer", "jvp", "literals", "many",
@@ -268,19 +272,51 @@ class Token:
     __slots__ = ("__weakref__",)
 
 
+class Unvaried(Exception):
+    """Operands of one equation vary over different axes; `missing` says, per operand, over which it should as well."""
+
+    def __init__(self, missing: Sequence[tuple[str, ...]]):
+        super().__init__(f"operands vary over different axes: {missing}")
+        self.missing = missing
+
+
+def joint(types: Sequence[ArrayType]) -> tuple[str, ...]:
+    """The axes over which any of the types varies, sorted."""
+    return tuple(sorted({axis for t in types for axis in t.vary}))
+
+
+def agree(expected: Sequence[ArrayType], given: Sequence[ArrayType]) -> None:
+    """Operands of an equation have the types of the inputs of its graph, weakness apart.
+
+    Raises Unvaried where they vary over fewer axes; more of them are left to who reads the graph.
+    """
+    missing = [tuple([a for a in e.vary if a not in g.vary]) for e, g in zip(expected, given, strict=True)]
+    if any(missing):
+        raise Unvaried(missing)
+    for e, g in zip(expected, given, strict=True):
+        assert (e.shape, e.dtype) == (g.shape, g.dtype), (expected, given)
+
+
 @functools.lru_cache(16384)
 def infer(prim: Primitive, in_types: tuple[ArrayType, ...], params: tuple) -> tuple[ArrayType, ...]:
-    """The types of the results. What is common to all rules is added here: weakness, and the axes of `vary`."""
+    """The types of the results. What is common to all rules is added here: weakness, and the axes of `vary`.
+
+    Raises Unvaried where the operands do not vary over the same axes.
+    """
     if tuple(name for name, _ in params) != prim.params:
         raise TypeError(f"{prim.name} takes the parameters {prim.params}, got {tuple(name for name, _ in params)}")
     check_params(prim, params)
     made = prim.infer(*in_types, **dict(params))
     outs = tuple(made) if prim.many else (made,)
-    if prim.many or prim.weak == ():
+    if prim.names_axis is not None or (prim.many and subgraphs(params)):
         return outs
+    vary = joint(in_types)
+    if any([t.vary != vary and not t.literal for t in in_types]):
+        raise Unvaried([() if t.literal else tuple([a for a in vary if a not in t.vary]) for t in in_types])
+    if prim.many or prim.weak == ():
+        return tuple([_array_type(t.shape, t.dtype, t.weak, vary, False) for t in outs]) if vary else outs
     sources = in_types if prim.weak is None else [in_types[i] for i in prim.weak]
     weak = bool(sources) and all(t.weak for t in sources)
-    vary = tuple(sorted({axis for t in in_types for axis in t.vary}))
     return tuple([_array_type(t.shape, t.dtype, weak, vary, False) for t in outs])
 
 

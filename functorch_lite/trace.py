@@ -6,6 +6,7 @@ tracer of an outer frame is, to the inner one, just another captured value, whic
 
 from __future__ import annotations
 
+import math
 import operator
 import threading
 from collections.abc import Callable, Sequence
@@ -29,6 +30,7 @@ from functorch_lite.ir import (
     Graph,
     Lit,
     Primitive,
+    Unvaried,
     array_type,
     check_params,
     compact,
@@ -57,6 +59,18 @@ _thread = _Thread()
 tracing: list[Frame] = []  # the open frames of all threads: empty means that no thread has to look at its own
 
 
+class Axis(NamedTuple):
+    """A named axis in scope. It may be split, over devices and within each, so it is one or more axes of the graph."""
+
+    names: tuple[str, ...]  # in the graph, the slowest first
+    sizes: tuple[int, ...]
+    started: str  # the user's line
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.sizes)
+
+
 class Frame:
     """A graph under construction. Inputs may carry values; the rest is computed on demand."""
 
@@ -77,6 +91,7 @@ class Frame:
         self.pinned = False  # an effect waits to be computed, so that later ones wait behind it
         self.arguments = 0  # how many of the first values are arguments of the traced function
         self.rows: Callable | None = None  # how to show all rows of a mapped value
+        self.axes: dict[str, Axis] = below.axes if below else {}  # the named axes in scope
 
     def new(self, type_: ArrayType) -> int:
         self.types.append(type_)
@@ -156,7 +171,10 @@ class Frame:
     def record(self, prim: Primitive, ins: tuple, params: tuple) -> range:
         """Append one equation; returns the numbers of its results."""
         types = self.types
-        made = inferred(prim, tuple([types[a] if type(a) is int else a.type for a in ins]), params)
+        try:
+            made = inferred(prim, tuple([types[a] if type(a) is int else a.type for a in ins]), params)
+        except Unvaried as apart:
+            return self.record(prim, self.varied(ins, apart), params)
         start = len(types)
         types.extend(made)
         outs = range(start, len(types))
@@ -164,6 +182,12 @@ class Frame:
         self.eqns.append(Eqn(prim, ins, params, tuple(outs)))
         self.sources.append(self.source if self.source is not None else caller())
         return outs
+
+    def varied(self, ins: Sequence, apart: Unvaried) -> tuple:
+        """The operands, each varying over the axes it was found to miss."""
+        vary = PRIMITIVES["vary"]
+        return tuple([self.record(vary, (a,), (("axes", axes),))[0] if axes else a
+                      for a, axes in zip(ins, apart.missing, strict=True)])  # fmt: skip
 
     def value(self, number: int):
         """The array behind `number`, computing only its ancestors; None if it has no value."""
@@ -186,7 +210,7 @@ class Frame:
         for k in sorted(need):
             prim, ins, params, outs = eqns[k]
             xs = [a.value if type(a) is Lit else known[a] for a in ins]
-            if any(x is None for x in xs):
+            if any(x is None for x in xs) or prim.names_axis is not None:
                 known.update(dict.fromkeys(outs))
             else:
                 with alone(self.sources[k]):
@@ -327,6 +351,12 @@ def current_frame() -> Frame | None:
     return frames[-1] if frames else None
 
 
+def axes_in_scope() -> tuple:
+    """The named axes in scope and their sizes, as a part of keys of traces."""
+    frames = _thread.frames
+    return tuple([(name, a.names, a.sizes) for name, a in frames[-1].axes.items()]) if frames else ()
+
+
 def this_frame() -> Frame:
     """The frame that records, for what runs only while one does."""
     return _thread.frames[-1]
@@ -421,6 +451,9 @@ def bind(prim: Primitive, *args: Any, **params: Any) -> Any:
     except TypeError:
         check_params(prim, frozen)
         raise
+    except Unvaried as apart:
+        outs = frame.record(prim, frame.varied(ins, apart), frozen)
+        return [Tracer(frame, i) for i in outs] if prim.many else Tracer(frame, outs[0])
     types, eqns = frame.types, frame.eqns
     source = frame.source
     frame.sources.append(source if source is not None else caller())
@@ -484,17 +517,21 @@ def trace(
     concrete: bool = False,
     names: Sequence[str | None] = (),
     prepare: Callable | None = None,
+    axes: dict[str, Axis] | None = None,
 ) -> Traced:
     """Trace `fun(*tracers) -> list of values`; returns its graph and the values it captured.
 
     With `concrete`, Python control flow may look at what follows from captured values and from arguments whose entry
-    of `values` is not None. `prepare(frame)` may rewrite the recorded equations while the frame is still open.
+    of `values` is not None. `prepare(frame)` may rewrite the recorded equations while the frame is still open. `axes`
+    come into scope.
     """
     frames = _thread.frames
     purge(frames)
     depth = len(frames)
     try:  # an interrupt while the inner `finally` runs is caught by this one
         frame = Frame(transform, name, concrete)
+        if axes:
+            frame.axes = {**frame.axes, **axes}
         return _trace(frame, depth, fun, types, values, names, prepare)
     except RecursionError as error:
         if depth or "maximum recursion depth" not in str(error):

@@ -9,9 +9,11 @@ import numpy as np
 
 from functorch_lite import tree
 from functorch_lite.api.arguments import Outputs, argument_text, check_callable, leaf_array, name_of, wraps
+from functorch_lite.errors import AxisNameError
 from functorch_lite.ir import ArrayType, Graph, compact
 from functorch_lite.prims.shape import broadcast, transpose
-from functorch_lite.trace import Frame, alone, at, executor, run, this_frame, trace
+from functorch_lite.source import caller
+from functorch_lite.trace import Axis, Frame, alone, at, current_frame, executor, run, this_frame, trace
 from functorch_lite.transforms.close import Mapping, closing
 from functorch_lite.transforms.common import rewrite
 from functorch_lite.transforms.simplify import dce, simplify
@@ -85,12 +87,13 @@ def _vmap(fun, in_axes, out_axes, axis_name, axis_size, args, kwargs):
     size = _common_size(fun, arrays, axes, axis_size, args, kwargs)
     inputs = [_to_front(x, a) if a else x for x, a, t in zip(arrays, axes, traced, strict=True) if t]
     batched = [a is not None for a, t in zip(axes, traced, strict=True) if t]
-    types = [_row(x.type) if b else x.type for x, b in zip(inputs, batched, strict=True)]
+    axes = {} if axis_name is None else {axis_name: new_axis("vmap", fun, axis_name, size)}
+    types = [_row(x.type, axes) if b else x.type for x, b in zip(inputs, batched, strict=True)]
     values = [None if b else x for x, b in zip(inputs, batched, strict=True)]
     out: list[Outputs] = []
 
     def flat(*tracers):
-        this_frame().rows = _show_rows(size, inputs, batched)
+        this_frame().rows = _show_rows(size, inputs, batched, axis_name)
         it = iter(tracers)
         full = [next(it) if t else x for x, t in zip(arrays, traced, strict=True)]
         args, kwargs = structure.unflatten(full)
@@ -100,7 +103,7 @@ def _vmap(fun, in_axes, out_axes, axis_name, axis_size, args, kwargs):
     mapped_inputs = {i for i, b in enumerate(batched) if b}
     prepare = closing(Mapping(size, axis_name), lambda frame: mapped_inputs)
     graph, captured = trace(
-        flat, types, values, transform="vmap", name=name_of(fun), concrete=True, prepare=prepare)
+        flat, types, values, transform="vmap", name=name_of(fun), concrete=True, prepare=prepare, axes=axes)
     mask_in = (*[False] * len(captured), *batched)
     made, mask = mapped(graph, size, mask_in, axis_name)
     results = run(made, [*captured, *inputs], graph.sources)
@@ -166,8 +169,19 @@ def _common_size(fun, arrays, axes, axis_size, args, kwargs) -> int:
     raise ValueError(f"vmap of `{name_of(fun)}`: the mapped axes need one size, got {'; '.join(lines)}, at {at()}")
 
 
-def _row(t: ArrayType) -> ArrayType:
-    return t.with_shape(t.shape[1:])
+def new_axis(transform: str, fun: Callable, name: Any, size: int) -> Axis:
+    """A named axis for the trace of `fun`. Raises AxisNameError where the name is taken, TypeError if it is none."""
+    if not isinstance(name, str):
+        raise TypeError(f"{transform} of `{name_of(fun)}`: axis_name must be a string, got {name!r:.40} at {at()}")
+    frame = current_frame()
+    if frame is not None and name in frame.axes:
+        raise AxisNameError(f"{transform} of `{name_of(fun)}`: there is an axis {name!r} already, from "
+                            f"{frame.axes[name].started}, at {at()}; choose another name")  # fmt: skip
+    return Axis((name,), (size,), str(caller()))
+
+
+def _row(t: ArrayType, axes: dict) -> ArrayType:
+    return t.with_shape(t.shape[1:]).varying(tuple(sorted({*t.vary, *axes})))
 
 
 def _to_front(x, axis: int):
@@ -199,7 +213,7 @@ def _place(fun, x, batched, axis, size, row: ArrayType):
     return transpose(x, (*range(1, axis + 1), 0, *range(axis + 1, n)))
 
 
-def _show_rows(size, inputs, batched):
+def _show_rows(size, inputs, batched, axis_name):
     """How a mapped value prints: all its rows, computed from the part of the program traced so far."""
 
     def show(frame: Frame, number: int):
@@ -211,7 +225,7 @@ def _show_rows(size, inputs, batched):
         values = [getattr(x, "array", x) for x, _ in captured]
         if any(not hasattr(x, "_value") for x in [*values, *inputs]):
             return None
-        made, _ = vmap_pass(part, size, (*[False] * len(captured), *batched), None)
+        made, _ = vmap_pass(part, size, (*[False] * len(captured), *batched), axis_name)
         with alone():
             return executor.execute(made, [*values, *inputs], None)[0]
 

@@ -4,6 +4,7 @@ from functorch_lite.lax.branches import *  # noqa: F403  each module lists its n
 from functorch_lite.lax.elementwise import *  # noqa: F403
 from functorch_lite.lax.index import *  # noqa: F403
 from functorch_lite.lax.loops import *  # noqa: F403
+from functorch_lite.lax.parallel import *  # noqa: F403
 from functorch_lite.lax.reduce import *  # noqa: F403
 from functorch_lite.lax.shape import *  # noqa: F403
 from functorch_lite.lax.solve import *  # noqa: F403

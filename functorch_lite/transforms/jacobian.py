@@ -77,7 +77,7 @@ def _second_along(graph: Graph, active: tuple[bool, ...], k: int) -> tuple[Graph
 
 
 def _along_basis(graph: Graph, fixed, x: ArrayType) -> list:
-    """What `graph` makes of `fixed` and all unit vectors of `x`, along a leading axis; None where they do not matter."""
+    """What `graph` makes of `fixed` and every unit vector of `x`, along axis 0; None where they do not matter."""
     if not x.shape:
         return inline(graph, [*fixed, _one(x)])
     mapped, mask = vmap_pass.vmap(graph, x.size, (*[False] * len(fixed), True))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functorch_lite.ir import Eqn, Graph, array_type, subgraphs
+from functorch_lite.ir import Eqn, Graph, subgraphs
 from functorch_lite.transforms.common import again, read, rebuild, rewrite, visit
 
 
@@ -46,14 +46,17 @@ def vmap(
                 ys, flags = ys
                 env.update(zip(eqn.outs, ys, strict=True))
                 mapped.update([o for o, b in zip(eqn.outs, flags, strict=True) if b])
+            elif prim.names_axis is not None:
+                env[eqn.outs[0]], flag = ys
+                mapped.update(eqn.outs if flag else ())
             else:
                 env[eqn.outs[0]] = ys
                 mapped.add(eqn.outs[0])
         mask.extend([o in mapped for o in graph.outs])
         return [env[o] for o in graph.outs]
 
-    types = [
-        array_type((size, *t.shape), t.dtype, t.weak, t.vary) if b else t
-        for t, b in zip(graph.in_types, batched, strict=True)
-    ]
+    def outside(t):  # there the axis has no name
+        return t.varying(tuple([a for a in t.vary if a != axis])) if axis in t.vary else t
+
+    types = [outside(t.with_shape((size, *t.shape)) if b else t) for t, b in zip(graph.in_types, batched, strict=True)]
     return rebuild(body, types, "vmap"), tuple(mask)
