@@ -167,9 +167,10 @@ class Array(metaclass=_ArrayMeta):
     def block_until_ready(self):
         """Wait until the value has been computed; returns the array itself."""
         try:
-            _VALUE(self)
+            buffer = _BUFFER(self)  # asked first: who waits, waits for a result of XLA
         except AttributeError:
-            self._buffer.block_until_ready()
+            return self
+        buffer.block_until_ready()
         return self
 
     def is_ready(self) -> bool:

@@ -138,6 +138,55 @@ def test_unused_arguments_are_dropped():
     same(fl.jit(f, keep_unused=True)(2.0, np.ones(1000)), 4)
 
 
+REPEATED = {
+    "trees": (lambda p, x: p["w"] * x, {}, [{"w": 2.0}, 3.0], {}),
+    "keywords": (lambda x, y: x - y, {}, [5.0], {"y": 2.0}),
+    "captured": (lambda x: x * WEIGHTS, {}, [3.0], {}),
+    "dropped": (lambda x, y, z: x - z, {}, [5.0, 7.0, 2.0], {}),
+    "captured and dropped": (lambda x, y, z: WEIGHTS * (x - z), {}, [5.0, 7.0, 2.0], {}),
+    "weak results": (lambda x: (x * 2, 1.5), {}, [3.0], {}),
+    "static": (lambda x, n: x**n, {"static_argnums": 1}, [3.0, 4], {}),
+    "static by name": (lambda x, n: x**n, {"static_argnames": "n"}, [3.0], {"n": 4}),
+    "donated": (lambda x, y: x - y, {"donate_argnums": 0}, [5.0, 2.0], {}),
+}
+WEIGHTS = fnp.asarray(np.arange(1.0, 4.0))
+
+
+@pytest.mark.parametrize("kind", REPEATED)
+def test_the_same_call_again_takes_the_short_way(kind, monkeypatch):
+    f, options, args, kwargs = REPEATED[kind]
+    arrays = lambda: [fl.tree.map(lambda a: a if isinstance(a, int) else fnp.asarray(np.full(3, a)), a) for a in args]
+    named = {k: v if isinstance(v, int) else fnp.asarray(np.full(3, v)) for k, v in kwargs.items()}
+    g, want = fl.jit(f, **options), f(*arrays(), **named)
+    slow, taken = type(g)._general, []
+    monkeypatch.setattr(type(g), "_general", lambda *given: taken.append(1) or slow(*given))
+    for _ in range(3):
+        got = g(*arrays(), **named)
+        for a, b in zip(fl.tree.leaves(got), fl.tree.leaves(want), strict=True):
+            same(a, b)
+            assert a.weak_type == (kind == "weak results" and not a.shape)
+    assert len(taken) == 1
+
+
+def test_a_tree_that_looks_like_keywords_is_another_call():
+    f = fl.jit(lambda *args, **kwargs: fnp.ones(2) * (len(args) * 10 + len(kwargs)))
+    x, y = fnp.ones(2), fnp.ones(3)
+    for _ in range(2):
+        same(f(x, y=y), [11, 11])
+        same(f((x,), {"y": y}), [20, 20])
+        same(f(((x,), {"y": y})), [10, 10])
+
+
+def test_captured_memory_that_was_given_away():
+    w = fnp.arange(3.0)
+    f, x = fl.jit(lambda x: x + w), fnp.ones(3)
+    same(f(x), [1, 2, 3])
+    w.delete()
+    for _ in range(2):
+        with pytest.raises(DonatedError, match=r"test_jit.py:\d+"):
+            f(x)
+
+
 def test_stages():
     f = fl.jit(lambda x, y: {"z": fnp.dot(x, y)}, static_argnums=())
     spec = fl.ShapeDtypeStruct((2, 2), "float32")

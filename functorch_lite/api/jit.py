@@ -13,6 +13,7 @@ import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
+from itertools import compress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,21 +22,20 @@ from functorch_lite import dtypes, tree
 from functorch_lite.api.arguments import Outputs, argument_text, check_callable, leaf_array, leaf_names, name_of
 from functorch_lite.api.inspect import type_of_leaf
 from functorch_lite.api.stages import Lowered, Traced
-from functorch_lite.array import Array, asarray, backend, of_buffer, scalar
+from functorch_lite.array import Array, WeakArray, asarray, backend, scalar
 from functorch_lite.config import config, jit_disabled, scoped_defaults
 from functorch_lite.control.call import call
 from functorch_lite.errors import DonatedError, UnhashableStaticError
 from functorch_lite.ir import Graph, array_type, compact
-from functorch_lite.trace import SCALARS, Tracer, _thread, at, inline, leaked, trace, tracing
+from functorch_lite.trace import SCALARS, Tracer, _thread, at, axes_in_scope, inline, leaked, trace, tracing
 from functorch_lite.transforms.common import pick
 from functorch_lite.transforms.simplify import dce
 
 _MAX_TRACES = 512  # per function
 _new = object.__new__
-_flatten = tree.registry.flatten
 _type_of = operator.attrgetter("aval")
 _LEAF, _NO_TREE = tree.structure(0), tree.structure(())
-_NO_CALL = (None, _NO_TREE, None, None, None, None, None)  # the previous call: avals, tree, defaults, parts of Compiled
+_NO_CALL = (None, _NO_TREE, None, None, None, None, None, None)  # the previous call: avals, tree, defaults, Compiled
 
 
 jitted_functions: weakref.WeakSet = weakref.WeakSet()  # all that are alive, for the sizes of their caches
@@ -56,11 +56,12 @@ class Entry(NamedTuple):
 class Compiled(NamedTuple):
     """An executable and what a call does with its buffers."""
 
-    execute: Callable
+    execute: Callable  # takes the buffers of all arguments
     handlers: list
-    blank: list  # [Array] once per result
-    out_tree: Any  # None: one Array
-    plain: bool  # all inputs are arguments, in order, none donated; all results strongly typed
+    blank: list  # the classes of the results
+    out_tree: Any  # `_LEAF` itself: one Array
+    captured: list  # buffers that the program reads besides
+    donated: tuple[bool, ...]  # of the arguments; empty for none
     executable: Any
 
 
@@ -166,7 +167,7 @@ class Jitted:
         self.fun, self.statics, self.keep_unused, self.inlined, self.device = fun, statics, keep_unused, inline, device
         self.entries: OrderedDict[Any, Entry] = OrderedDict()
         self.last: tuple = _NO_CALL
-        self.fast: OrderedDict[Any, Compiled] = OrderedDict()  # (tree, defaults, avals...) -> Compiled
+        self.fast: OrderedDict[Any, Compiled] = OrderedDict()  # (tree, static, defaults, avals...) -> Compiled
         self.special = statics.any or bool(statics.donated[0] or statics.donated[1])
         self.lock = threading.Lock()
         self.__wrapped__ = fun
@@ -183,49 +184,60 @@ class Jitted:
 
     def __call__(self, *args, **kwargs):
         if tracing or kwargs or self.special or scoped_defaults.get() is not None or jit_disabled.get():
-            return self._general(args, kwargs)
+            return self._rare(args, kwargs)
+        buffers, avals, structure = [], [], _NO_TREE
         try:
-            buffers, structure = [a._buffer for a in args], _NO_TREE
+            for a in args:
+                buffer = a._buffer
+                buffers.append(buffer)
+                avals.append(buffer.aval)
         except AttributeError:  # a tree, or a leaf that is no Array
-            leaves, structure = _flatten(args)
-            try:
-                buffers = [a._buffer for a in leaves]
-            except AttributeError:
-                try:
-                    buffers = [a._buffer if type(a) is Array else _buffer_of(a) for a in leaves]
-                except (AttributeError, TypeError, OverflowError):
-                    return self._general(args, kwargs)
-        avals = list(map(_type_of, buffers))
-        last_avals, last_structure, defaults, execute, handlers, blank, out_tree = self.last
+            leaves, structure = tree.flatten((args, kwargs))
+            buffers = _buffers_of(leaves)
+            if buffers is None:
+                return self._general(args, kwargs)
+            avals = list(map(_type_of, buffers))
+        last_avals, last_structure, defaults, execute, handlers, blank, out_tree, compiled = self.last
         if (
             avals != last_avals
             or defaults is not config.process
             or not (structure is last_structure or structure == last_structure)
         ):
-            compiled = self.fast.get((structure, config.process, *avals))
+            key = (structure, (), config.process, *avals)
+            compiled = self.fast.get(key)
             if compiled is None:
-                return self._general(args, kwargs, (structure, avals))
+                return self._general(args, kwargs, key)
             execute, handlers, blank, out_tree = compiled[:4]
-            self.last = avals, structure, config.process, execute, handlers, blank, out_tree
+            self.last = avals, structure, config.process, execute, handlers, blank, out_tree, compiled
         try:
             results = execute(buffers).consume_with_handlers(handlers)
         except Exception as error:
-            raise self._explained(error, buffers) from None
-        if out_tree is None:
+            raise self._explained(error, compiled, buffers) from None
+        if out_tree is _LEAF:
             array = _new(Array)
             (array._buffer,) = results
             return array
-        arrays = list(map(_new, blank))
-        for a, a._buffer in zip(arrays, results):  # noqa: B007  the slot is the loop's target
-            pass
-        return out_tree.unflatten(arrays)
+        return _built(results, blank, out_tree)
 
     # -- everything that is not the same call again --
 
-    def _general(self, args, kwargs, fast=None):
+    def _rare(self, args, kwargs):
+        """A call with keywords, static or donated arguments, or settings; or one while something is traced."""
+        if _thread.frames or scoped_defaults.get() is not None or jit_disabled.get():
+            return self._general(args, kwargs)
+        dynamic, named, static, _, _ = self._split(args, kwargs)
+        leaves, structure = tree.flatten((dynamic, named))
+        buffers = _buffers_of(leaves)
+        if buffers is None:
+            return self._general(args, kwargs)
+        key = (structure, static, config.process, *map(_type_of, buffers))
+        compiled = self.fast.get(key)
+        return self._general(args, kwargs, key) if compiled is None else self._run(compiled, leaves, buffers)
+
+    def _general(self, args, kwargs, key=None):
         if config.jit_disabled:
             return self.fun(*args, **kwargs)
-        entry, inputs, donated = self._entry(args, kwargs)
+        entry, inputs = self._entry(args, kwargs)
         if _thread.frames:
             everything = [*entry.captured, *inputs]
             if self.inlined:
@@ -233,32 +245,32 @@ class Jitted:
             values = call(self._program(entry), pick(everything, entry.kept), name_of(self.fun))
             return entry.out.build(values)
         compiled = self._compiled(entry)
-        if fast is not None and compiled.plain and not entry.captured:
-            structure, avals = fast
-            self.fast[(structure, config.process, *avals)] = compiled
+        if key is not None:
+            self.fast[key] = compiled
             while len(self.fast) > _MAX_TRACES:
                 self.fast.popitem(last=False)
-            self.last = avals, structure, config.process, *compiled[:4]
-        return self._run(entry, compiled, inputs, donated)
+        return self._run(compiled, inputs, [x._buffer for x in inputs])
 
-    def _run(self, entry: Entry, compiled: Compiled, inputs: Sequence, donated: Sequence[bool]):
-        given = [x for x, d in zip(inputs, donated, strict=True) if d]
-        if len({id(x) for x in given}) != len(given) or (given and _aliased(given, inputs, donated)):
-            raise ValueError(f"jit of `{name_of(self.fun)}`: an array is donated and passed a second time, at {at()}; "
-                             "copy it, or do not donate it")  # fmt: skip
-        buffers = [x._buffer for x in pick([*entry.captured, *inputs], entry.kept)]
-        for x in given:
-            x._donate()
+    def _run(self, compiled: Compiled, leaves: Sequence, buffers: list):
+        given = list(compress(buffers, compiled.donated))
+        if given:
+            kept = {id(b) for b, d in zip(buffers, compiled.donated, strict=True) if not d}
+            if len({id(b) for b in given} - kept) != len(given):
+                raise ValueError(f"jit of `{name_of(self.fun)}`: an array is donated and passed a second time, at "
+                                 f"{at()}; copy it, or do not donate it")  # fmt: skip
+            for x in compress(leaves, compiled.donated):
+                if isinstance(x, Array):
+                    x._donate()
         try:
             results = compiled.execute(buffers).consume_with_handlers(compiled.handlers)
         except Exception as error:
-            raise self._explained(error, buffers) from None
-        for x in given:
-            x._buffer.delete()
-        return entry.out.build(list(map(of_buffer, results)))
+            raise self._explained(error, compiled, buffers) from None
+        for buffer in given:
+            buffer.delete()
+        return _built(results, compiled.blank, compiled.out_tree)
 
-    def _explained(self, error: Exception, buffers: Sequence) -> Exception:
-        if any(b.is_deleted() for b in buffers):
+    def _explained(self, error: Exception, compiled: Compiled, buffers: Sequence) -> Exception:
+        if any(b.is_deleted() for b in (*compiled.captured, *buffers)):
             return DonatedError(f"jit of `{name_of(self.fun)}`: an argument's memory was donated to an earlier call, "
                                 f"at {at()}; use the result of that call instead")  # fmt: skip
         return error
@@ -275,11 +287,13 @@ class Jitted:
     def _compiled(self, entry: Entry) -> Compiled:
         if not entry.compiled:
             made = backend.executable(self._program(entry), name_of(self.fun), self._donated(entry), self.device)
-            strong = not any(t.weak for t in entry.graph.out_types)
-            plain = all(entry.kept) and not any(entry.donated) and strong
-            out_tree = None if entry.out.structure == _LEAF else entry.out.structure
-            blank = [Array] * len(made.handlers)
-            entry.compiled.append(Compiled(made.execute, made.handlers, blank, out_tree, plain, made))
+            n, types = len(entry.captured), entry.graph.out_types
+            captured = [x._buffer for x in pick(entry.captured, entry.kept[:n])]
+            out_tree = _LEAF if entry.out.structure == _LEAF and not types[0].weak else entry.out.structure
+            entry.compiled.append(Compiled(
+                _arranged(made.execute, captured, entry.kept[n:]), made.handlers,
+                [WeakArray if t.weak else Array for t in types], out_tree, captured,
+                entry.donated[n:] if any(entry.donated) else (), made))  # fmt: skip
         return entry.compiled[0]
 
     def _split(self, args, kwargs) -> tuple:
@@ -290,32 +304,30 @@ class Jitted:
         dynamic, named, key, join = statics.split(self.fun, args, kwargs)
         return dynamic, named, key, join, lambda leaves: statics.donation(args, named)
 
-    def _inputs(self, args, kwargs) -> tuple[Any, list, list[bool]]:
-        """(tree, leaves as arrays, flags of donated ones) of the dynamic arguments."""
-        dynamic, named, _, _, donated = self._split(args, kwargs)
+    def _inputs(self, args, kwargs) -> tuple[Any, list]:
+        """(tree, leaves as arrays) of the dynamic arguments."""
+        dynamic, named, _, _, _ = self._split(args, kwargs)
         leaves, structure = tree.flatten((dynamic, named))
-        arrays = [x if type(x) is Array else self._leaf(x, i, args, kwargs) for i, x in enumerate(leaves)]
-        return structure, arrays, donated(leaves)
+        return structure, [x if type(x) is Array else self._leaf(x, i, args, kwargs) for i, x in enumerate(leaves)]
 
-    def _entry(self, args, kwargs) -> tuple[Entry, list, list[bool]]:
-        """The trace for these arguments, the inputs it is called with, and which of them are donated."""
+    def _entry(self, args, kwargs) -> tuple[Entry, list]:
+        """The trace for these arguments, and the inputs it is called with."""
         dynamic, named, static, join, donation = self._split(args, kwargs)
         leaves, structure = tree.flatten((dynamic, named))
-        donated = donation(leaves)
         inputs = [x if type(x) is Array else self._leaf(x, i, dynamic, named) for i, x in enumerate(leaves)]
         types = tuple([x.type for x in inputs])
         frame = _thread.frames[-1] if _thread.frames else None
-        key = (structure, types, static, config.default_float)
+        key = (structure, types, static, config.default_float, *axes_in_scope())
         found = self.entries.get(key)
         if found is None and frame is not None:
             found = frame.memo.get((self, key))
         if found is None:
-            found = self._trace(structure, types, donated, join, dynamic)
+            found = self._trace(structure, types, donation(leaves), join, dynamic)
             if frame is not None and any(isinstance(x, Tracer) for x in found.captured):
                 frame.memo[self, key] = found  # the frame keeps the function, whose id would else be given away
             else:
                 self._keep(key, found)
-        return found, inputs, donated
+        return found, inputs
 
     def _leaf(self, x, i, args, kwargs):
         if isinstance(x, Tracer):
@@ -405,6 +417,29 @@ class _Bound:
         return found
 
 
+def _built(results: Sequence, blank: list, out_tree: Any):
+    """The tree of results of these classes."""
+    arrays = list(map(_new, blank))
+    for a, a._buffer in zip(arrays, results):  # noqa: B007  the slot is the loop's target
+        pass
+    return out_tree.unflatten(arrays)
+
+
+def _arranged(execute: Callable, captured: list, kept: Sequence[bool]) -> Callable:
+    """`execute` from the buffers of all arguments: the captured ones come before, and some are not read."""
+    if not all(kept):
+        return lambda buffers: execute([*captured, *compress(buffers, kept)])
+    return (lambda buffers: execute(captured + buffers)) if captured else execute
+
+
+def _buffers_of(leaves: Sequence) -> list | None:
+    """The buffers of leaves; None where one is not plainly an array or a number."""
+    try:
+        return [a._buffer if type(a) is Array else _buffer_of(a) for a in leaves]
+    except (AttributeError, TypeError, OverflowError):
+        return None
+
+
 def _buffer_of(x: Any):
     """The buffer of an argument that is no Array. Raises where it is not plainly an array or a number."""
     if type(x) is np.ndarray:
@@ -423,11 +458,6 @@ def _resolved(marked, args) -> tuple[set[int], frozenset]:
 
 def _none_donated(leaves) -> list[bool]:
     return [False] * len(leaves)
-
-
-def _aliased(given, inputs, donated) -> bool:
-    kept = {id(x) for x, d in zip(inputs, donated, strict=True) if not d}
-    return any(id(x) in kept for x in given)
 
 
 def drop_inputs(graph: Graph, kept: Sequence[bool]) -> Graph:

@@ -96,7 +96,7 @@ class Compiled(_Stage):
     def __call__(self, *args, **kwargs):
         """Run. Raises TypeError if the types of the arguments are not those it was compiled for."""
         entry = self._entry
-        found, inputs, donated = self._jitted._inputs(args, kwargs)
+        found, inputs = self._jitted._inputs(args, kwargs)
         if any(isinstance(x, Tracer) for x in inputs):
             raise TypeError(f"`{name_of(self._jitted.fun)}`, compiled ahead of time, was given a traced value at "
                             f"{at()}; call the jitted function itself inside of transformed functions")  # fmt: skip
@@ -105,7 +105,7 @@ class Compiled(_Stage):
             got, want = ", ".join([str(x.type) for x in inputs]), ", ".join(map(str, wanted))
             raise TypeError(f"`{name_of(self._jitted.fun)}` was compiled for ({want}), got ({got}), at {at()}; "
                             "lower it again")  # fmt: skip
-        return self._jitted._run(entry, self._compiled, inputs, donated)
+        return self._jitted._run(self._compiled, inputs, [x._buffer for x in inputs])
 
     def as_text(self) -> str:
         """The optimised HLO."""
