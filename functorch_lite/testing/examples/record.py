@@ -13,19 +13,32 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class Example:
     """make: (builder) -> None. kinds: of the values it makes or needs; all must be in the program's. jax: whether jax
-    computes the same under the same names."""
+    
+    computes the same under the same names. construct: it holds functions: `make` takes how many statements they may have.
+    """
 
     name: str
     make: Callable
     kinds: str = "f"
     jax: bool = True
+    construct: bool = False
 
 
 EXAMPLES: dict[str, list[Example]] = {}
 
 
-def add(name: str, make: Callable, kinds: str = "f", jax: bool = True) -> None:
-    EXAMPLES.setdefault(name, []).append(Example(name, make, kinds, jax))
+def add(name: str, make: Callable, kinds: str = "f", jax: bool = True, construct: bool = False) -> None:
+    EXAMPLES.setdefault(name, []).append(Example(name, make, kinds, jax, construct))
+
+
+def construct(name: str, jax: bool = True) -> Callable:
+    """Decorator of the function that draws a statement with functions inside."""
+
+    def decorate(make):
+        add(name, make, "f", jax, True)
+        return make
+
+    return decorate
 
 
 def example(name: str, kinds: str = "f", jax: bool = True) -> Callable:

@@ -50,9 +50,9 @@ class Builder:
     # ---- operands ----
 
     def choose(self, options: Sequence[Value]) -> Value:
-        """One of these values: as often as not one that nothing uses yet; the oldest is the simplest."""
+        """One of these values: mostly one that nothing uses yet; the oldest is the simplest."""
         n = len(options)
-        k = self.choices.integer(2 * n - 1)
+        k = self.choices.integer(3 * n - 1)
         if k < n:
             value = options[k]
         else:
@@ -118,6 +118,87 @@ class Builder:
         """A constant array, as a statement."""
         x = self.numbers(shape, kind, low, high).astype(self.plan.dtype_of(kind))
         return self.emit("constant", array_text(x))
+
+    # ---- functions inside ----
+
+    def inner(self, params: Sequence[Any], room: int, loops: bool = False, closes: bool = True, named=()) -> Builder:
+        """The builder of a function of `params`, examples, with statements in it.
+
+        loops: whether it runs more than once, so that its examples are only the first. closes: over values outside.
+        """
+        scope = Scope([Value(x) for x in params], self.scope if closes else None, self.scope.loops or loops, named)
+        builder = Builder(self.choices, scope, self.plan, self.nesting + 1)
+        builder.fill(1 + self.choices.integer(max(0, min(room - 2, 4))))
+        return builder
+
+    def fill(self, room: int, going: int = 9) -> None:
+        """Add statements: each time one in `going` that it is enough."""
+        operations, constructs = self.plan.table
+        scope, choices = self.scope, self.choices
+        for _ in range(2 * room):
+            if (made := scope.size()) >= room or choices.integer(going) == 0:
+                return
+            mark = len(scope.statements), len(scope.values)
+            try:
+                if constructs and self.nesting < self.plan.depth and choices.chance(4):
+                    choices.among(constructs)(self, room - made)
+                else:
+                    choices.among(operations)(self)
+            except Rejected:
+                del scope.statements[mark[0] :], scope.values[mark[1] :]
+
+    def fresh(self, kinds: str = "f") -> list[Value]:
+        """The values of this scope that nothing uses; the last one if all are used, or one from outside."""
+        own = [v for v in self.scope.values if v.kind in kinds]
+        made = [v for v in own if not v.uses] or own[-1:] or [v for v in self.scope.visible() if v.kind in kinds][-1:]
+        if not made:
+            raise Rejected
+        return made
+
+    def result(self, kinds: str = "f") -> Value:
+        """What the function returns: the newest value that nothing uses."""
+        value = self.choose_last(self.fresh(kinds))
+        self.scope.results.append(value)
+        return value
+
+    def choose_last(self, options: Sequence[Value]) -> Value:
+        value = options[-1 - self.choices.integer(len(options) - 1)]
+        value.uses += 1
+        return value
+
+    def result_like(self, example: Any) -> Value:
+        """What the function returns, of the shape and dtype of `example`."""
+        shape, dtype = tuple(example.shape), example.dtype
+        alike = [v for v in self.scope.visible() if v.shape == shape and v.dtype == dtype]
+        fresh = [v for v in alike if not v.uses]
+        if fresh or (alike and self.choices.chance(2)):
+            value = self.choose_last(fresh or alike)
+        else:
+            value = self.coerced(shape, dtype)
+        self.scope.results.append(value)
+        return value
+
+    def coerced(self, shape: tuple, dtype: Any) -> Value:
+        """A value of this type that comes from one of another shape, or is a constant."""
+        near = [v for v in self.scope.visible() if v.dtype == dtype and fits(v.shape, shape)]
+        near = [v for v in near if np.broadcast_shapes(v.shape, shape) == shape]
+        if near:
+            return self.emit("broadcast", f"0.5 * fnp.broadcast_to({{0}}, {shape})", self.choose_last(near))
+        return self.emit("full", f'fnp.full({shape}, {self.scalar(dtypes.kind(dtype))}, "{dtype.name}")')
+
+    def predicate(self) -> Value:
+        """A boolean without axes that depends on a float."""
+        x, edge = self.operand("f"), self.scalar()
+        return self.emit("gt", f"fnp.sum({{0}}) > {edge}", x, check=self.check(lambda x: np.sum(x) - float(edge)))
+
+    def hold(self, name: str, text: str, ins: Sequence[Value], bodies: Sequence[Builder], run: Callable, outs: str = ""):
+        """Add a statement with functions and run it as Python does: `run(statement, environment)` gives its results.
+
+        outs: what stands before `=`, of the names of the results, where that is not a plain list of them.
+        """
+        statement = Statement(name, text, ins, [b.scope for b in bodies], run=run)
+        statement.left = outs
+        return self.add(statement, tuple(run(statement, {v: v.example for v in self.scope.visible()})))
 
     # ---- statements ----
 

@@ -44,5 +44,6 @@ def plan(
     chosen = [e for name in named for e in EXAMPLES[name] if usable(e)]
     if not chosen:
         raise ValueError(f"programs: no operations are left of only={only!r} without {without!r} for kinds {kinds!r}")
-    operations = tuple([e.make for e in chosen])
-    return Plan(max_eqns, (low, high), dtype, kinds, inputs, smooth, scalar, (operations, ()))
+    operations = tuple([e.make for e in chosen if not e.construct])
+    constructs = tuple([e.make for e in chosen if e.construct and control_flow])
+    return Plan(max_eqns, (low, high), dtype, kinds, inputs, smooth, scalar, (operations or constructs, constructs))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from functorch_lite import dtypes
 from functorch_lite.testing.choices import Choices, Recorded, Seeded, smaller
 from functorch_lite.testing.programs.builder import Builder, array_text
-from functorch_lite.testing.programs.scope import Rejected, Scope, Value
+from functorch_lite.testing.programs.scope import Scope, Style, Value
 from functorch_lite.testing.programs.source import HEADER, count, function_source, used
 
 
@@ -20,8 +20,9 @@ class Plan:
     """What drawn programs may hold.
 
     max_eqns: most statements. args: fewest and most arguments. dtype: of floats. kinds: of values, among `bifc`;
-    inputs: of arguments. smooth: derivatives of every order exist at the arguments, and near them. scalar: the result is one float without
-    axes. table: (examples of operations, constructs), by how simple they are.
+    inputs: of arguments. smooth: derivatives of every order exist at the arguments, and near them. scalar: the result
+    is one float without axes. table: (examples of operations, constructs), by how simple they are. depth: how deep
+    constructs stand in each other.
     """
 
     max_eqns: int = 12
@@ -34,7 +35,6 @@ class Plan:
     table: tuple = ()
     depth: int = 2
     shapes: tuple = ((3,), (), (2, 3), (3, 3), (2,), (1, 3), (2, 2), (3, 1, 2))
-    dtypes: dict = field(default_factory=dict, compare=False)
 
     def dtype_of(self, kind: str) -> np.dtype:
         names = {"f": self.dtype, "i": "int32", "u": "uint8", "b": "bool"}
@@ -91,47 +91,26 @@ def draw(choices: Choices, plan: Plan) -> Program:
         value = Value(_array(texts[-1]))
         scope.params.append(value)
         scope.values.append(value)
-    fill(builder, plan.max_eqns)
-    last = _results(builder, plan)
-    body = function_source(scope, last)
+    builder.fill(plan.max_eqns)
+    _results(builder, plan)
+    body = function_source(scope)
     listed = "\n".join([f"    {text}," for text in texts])
     source = f"{HEADER}\n\n{body}\n\nargs = (\n{listed}\n)\n"
     return Program(source, count(scope), frozenset(used(scope)), choices.made, plan)
 
 
-def fill(builder: Builder, room: int, going: int = 9) -> None:
-    """Add statements to the builder's scope: each time one in `going` that it is enough."""
-    operations, constructs = builder.plan.table
-    scope, choices = builder.scope, builder.choices
-    for _ in range(room):
-        if size(scope) >= room or choices.integer(going) == 0:
-            return
-        mark = len(scope.statements), len(scope.values)
-        try:
-            if constructs and builder.nesting < builder.plan.depth and choices.chance(4):
-                choices.among(constructs)(builder, room - size(scope))
-            else:
-                choices.among(operations)(builder)
-        except Rejected:
-            del scope.statements[mark[0] :], scope.values[mark[1] :]
-
-
-def size(scope: Scope) -> int:
-    return sum([1 + sum([size(body) for body in s.bodies]) for s in scope.statements])
-
-
-def _results(builder: Builder, plan: Plan) -> str | None:
-    """Choose results: values that nothing uses, the newest first. Returns what follows `return`."""
+def _results(builder: Builder, plan: Plan) -> None:
+    """Choose results: values that nothing uses, the newest first."""
     scope = builder.scope
     options = [v for v in scope.values if v.kind == "f"]
     if not plan.scalar and builder.choices.chance(4):
         options = scope.values
     fresh = [v for v in options if not v.uses] or options[-1:]
-    if not plan.scalar:
-        scope.results = fresh[-1 - builder.choices.integer(min(2, len(fresh) - 1)) :]
-        return None
-    scope.results = fresh[-1 - builder.choices.integer(len(fresh) - 1) :]
-    return " + ".join([f"fnp.sum({{{k}}})" if v.ndim else f"{{{k}}}" for k, v in enumerate(scope.results)])
+    most = len(fresh) if plan.scalar else min(4, len(fresh))
+    scope.results = fresh[-1 - min(builder.choices.integer(2 * most - 1), most - 1) :]
+    if plan.scalar:
+        sums = [f"fnp.sum({{{k}}})" if v.ndim else f"{{{k}}}" for k, v in enumerate(scope.results)]
+        scope.style = Style(last=" + ".join(sums))
 
 
 def seeded(seed: int | str, plan: Plan) -> Program:

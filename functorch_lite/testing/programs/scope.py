@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -49,37 +49,52 @@ class Statement:
     """`outs = text(ins)`, with the functions `bodies` defined before it.
 
     check: (NumPy operands) -> whether the operation is at home at these numbers. run: how Python runs a construct,
-    (statement, environment) -> results; None for a plain operation. name: the primitive, or the construct.
+    (statement, environment) -> results; None for a plain operation. name: the primitive, or the construct. left: what
+    stands before `=`, of the names of the results, if not these in a row.
     """
 
-    __slots__ = ("bodies", "check", "ins", "name", "outs", "run", "text")
+    __slots__ = ("bodies", "check", "ins", "left", "name", "outs", "run", "text")
 
     def __init__(self, name: str, text: str, ins: Sequence[Value], bodies=(), check=None, run=None):
         self.name, self.text, self.ins, self.bodies = name, text, tuple(ins), tuple(bodies)
-        self.check, self.run, self.outs = check, run, ()
+        self.check, self.run, self.outs, self.left = check, run, (), ""
+
+
+class Style(NamedTuple):
+    """How a function is written, where not as `def f(a, b): ... return c, d`.
+
+    before: lines above `def`. signature, opening: its parameters and its first line, of the names of its parameters.
+    last: what it returns, of the names of its results. after: lines below, of the name of the function.
+    """
+
+    before: tuple[str, ...] = ()
+    signature: str = ""
+    opening: str = ""
+    last: str = ""
+    after: tuple[str, ...] = ()
 
 
 class Scope:
     """The statements of one function: what it is given, what it makes, what it returns.
 
-    outer: the scope it stands in, whose values it may close over. before: lines above its `def`; after: those below.
+    outer: the scope it stands in, whose values it may close over. loops: whether it runs more than once. named: the
+    named axes and their sizes.
     """
 
-    __slots__ = ("after", "before", "loops", "named", "outer", "params", "results", "statements", "values")
+    __slots__ = ("loops", "named", "outer", "params", "results", "statements", "style", "values")
 
-    def __init__(self, params: Sequence[Value], outer: Scope | None = None, loops: int = 0, before=(), after=()):
-        self.params, self.outer, self.loops = list(params), outer, loops
+    def __init__(self, params: Sequence[Value], outer: Scope | None = None, loops: bool = False, named=()):
+        self.params, self.outer, self.loops, self.named = list(params), outer, loops, named
         self.values, self.statements, self.results = list(params), [], []
-        self.before, self.after = before, after
-        self.named = outer.named if outer else ()
+        self.style = Style()
+
+    def size(self) -> int:
+        """How many statements it has, those of nested functions too."""
+        return sum([1 + sum([body.size() for body in s.bodies]) for s in self.statements])
 
     def visible(self) -> list[Value]:
         """What a statement may use: the oldest first, what is outside before what is inside."""
         return self.values if self.outer is None else [*self.outer.visible(), *self.values]
-
-
-def outputs(made: Any, count: int | None) -> tuple:
-    return (made,) if count is None else tuple(made)
 
 
 def run_statement(statement: Statement, env: dict[Value, Any]) -> None:
@@ -103,6 +118,23 @@ def run_body(scope: Scope, args: Sequence[Any], env: dict[Value, Any]) -> tuple:
     for statement in scope.statements:
         run_statement(statement, env)
     return tuple([env[v] for v in scope.results])
+
+
+def traced(scope: Scope, env: dict[Value, Any]) -> Callable:
+    """A body as a function of tracers; nothing is checked in it."""
+
+    def function(*args):
+        inner = {**env, **dict(zip(scope.params, args, strict=True))}
+        for statement in scope.statements:
+            if statement.run is not None:
+                made = statement.run(statement, inner)
+            else:
+                made = compiled(statement.text, len(statement.ins))(*[inner[v] for v in statement.ins])
+                made = (made,) if len(statement.outs) == 1 else tuple(made)
+            inner.update(zip(statement.outs, made, strict=True))
+        return tuple([inner[v] for v in scope.results])
+
+    return function
 
 
 def check_finite(y: Any, limit: float = 1e6) -> None:

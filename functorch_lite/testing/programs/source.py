@@ -1,4 +1,4 @@
-"""Drawn programs as Python source that can be pasted and run: the statements that the results need, with short names."""
+"""Drawn programs as Python source that can be pasted and run: what the results need, with short names."""
 
 from __future__ import annotations
 
@@ -64,34 +64,37 @@ class Writer:
             self.names[value] = next(self.free)
         return self.names[value]
 
-    def function(self, name: str, scope: Scope, indent: str, last: str | None = None) -> list[str]:
-        """`def name(params): ...` with everything in it; `last` is what it returns, if not the plain results."""
-        params = ", ".join([self.name(v) for v in scope.params])
-        lines = [f"{indent}{line}" for line in scope.before]
-        lines.append(f"{indent}def {name}({params}):")
-        lines += self.block(scope, indent + "    ")
+    def function(self, name: str, scope: Scope) -> list[str]:
+        """`def name(params): ...` with everything in it."""
+        style, params = scope.style, [self.name(v) for v in scope.params]
+        signature = style.signature.format(*params) if style.signature else ", ".join(params)
+        lines = [*style.before, f"def {name}({signature}):"]
+        if style.opening:
+            lines.append(f"    {style.opening.format(*params)}")
+        lines += [f"    {line}" for line in self.block(scope)]
         results = [self.name(v) for v in scope.results]
-        lines.append(f"{indent}    return {last.format(*results) if last else ', '.join(results)}")
-        return [*lines, *[f"{indent}{line.format(name)}" for line in scope.after]]
+        lines.append(f"    return {style.last.format(*results) if style.last else ', '.join(results)}")
+        return [*lines, *[line.format(name) for line in style.after]]
 
-    def block(self, scope: Scope, indent: str) -> list[str]:
+    def block(self, scope: Scope) -> list[str]:
         lines = []
         for statement in live(scope):
             functions = []
             for body in statement.bodies:
                 self.functions += 1
                 functions.append(f"f{self.functions}")
-                lines += self.function(functions[-1], body, indent)
+                lines += self.function(functions[-1], body)
             operands = [self.name(v) for v in statement.ins]
-            outs = ", ".join([self.name(v) for v in statement.outs])
+            outs = [self.name(v) for v in statement.outs]
+            left = statement.left.format(*outs) if statement.left else ", ".join(outs)
             named = {f"f{k}": name for k, name in enumerate(functions)}
-            lines.append(f"{indent}{outs} = {statement.text.format(*operands, **named)}")
+            lines.append(f"{left} = {statement.text.format(*operands, **named)}")
         return lines
 
 
-def function_source(scope: Scope, last: str | None) -> str:
+def function_source(scope: Scope) -> str:
     """Source of the function `program`."""
     writer = Writer()
     for value, name in zip(scope.params, "xyzwuv", strict=False):
         writer.names[value] = name
-    return "\n".join(writer.function("program", scope, "", last)) + "\n"
+    return "\n".join(writer.function("program", scope)) + "\n"
