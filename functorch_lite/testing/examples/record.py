@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Example:
-    """make: (builder) -> None. kinds: of the values it makes or needs; all must be in the program's. jax: whether jax
-    
-    computes the same under the same names. construct: it holds functions: `make` takes how many statements they may have.
+    """make: (builder) -> None; of a construct, which holds functions, (builder, how many statements they may have).
+
+    kinds: of the values it makes or needs; all must be in the program's. jax: whether jax computes the same under the
+    same names. smooth: whether it has derivatives where its checks admit it.
     """
 
     name: str
@@ -22,13 +23,15 @@ class Example:
     kinds: str = "f"
     jax: bool = True
     construct: bool = False
+    smooth: bool = True
 
 
 EXAMPLES: dict[str, list[Example]] = {}
 
 
-def add(name: str, make: Callable, kinds: str = "f", jax: bool = True, construct: bool = False) -> None:
-    EXAMPLES.setdefault(name, []).append(Example(name, make, kinds, jax, construct))
+def add(name, make, kinds="f", jax=True, construct=False, smooth=True) -> None:
+    """Put an example into the table."""
+    EXAMPLES.setdefault(name, []).append(Example(name, make, kinds, jax, construct, smooth))
 
 
 def construct(name: str, jax: bool = True) -> Callable:
@@ -41,17 +44,17 @@ def construct(name: str, jax: bool = True) -> Callable:
     return decorate
 
 
-def example(name: str, kinds: str = "f", jax: bool = True) -> Callable:
+def example(name: str, kinds: str = "f", jax: bool = True, smooth: bool = True) -> Callable:
     """Decorator of the function that draws the example of a primitive."""
 
     def decorate(make):
-        add(name, make, kinds, jax)
+        add(name, make, kinds, jax, smooth=smooth)
         return make
 
     return decorate
 
 
-def unary(name, text, operands="f", kinds="f", inside=None, away=None, home=None, jax=True):
+def unary(name, text, operands="f", kinds="f", inside=None, away=None, home=None, smooth=True):
     """The example of an elementwise function.
 
     operands: kinds of dtypes. inside: the interval it is applied in. away: x -> what smooth programs keep from 0.
@@ -64,10 +67,10 @@ def unary(name, text, operands="f", kinds="f", inside=None, away=None, home=None
             x = b.into(x, *inside)
         b.emit(name, text, x, check=b.check(away, home))
 
-    add(name, make, kinds, jax)
+    add(name, make, kinds, smooth=smooth)
 
 
-def binary(name, text, operands="f", kinds="f", insides=None, away=None, home=None, strict=False, jax=True):
+def binary(name, text, operands="f", kinds="f", insides=None, away=None, home=None, strict=False, smooth=True):
     """The example of an elementwise function of two operands that broadcast; of one shape if `strict`."""
 
     def make(b):
@@ -78,4 +81,4 @@ def binary(name, text, operands="f", kinds="f", insides=None, away=None, home=No
             y = b.into(y, *insides[1]) if not isinstance(y, str) else y
         b.emit(name, text, x, y, check=b.check(away, home))
 
-    add(name, make, kinds, jax)
+    add(name, make, kinds, smooth=smooth)

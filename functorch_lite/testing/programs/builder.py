@@ -131,7 +131,7 @@ class Builder:
         builder.fill(1 + self.choices.integer(max(0, min(room - 2, 4))))
         return builder
 
-    def fill(self, room: int, going: int = 9) -> None:
+    def fill(self, room: int, going: int = 14) -> None:
         """Add statements: each time one in `going` that it is enough."""
         operations, constructs = self.plan.table
         scope, choices = self.scope, self.choices
@@ -189,9 +189,10 @@ class Builder:
     def predicate(self) -> Value:
         """A boolean without axes that depends on a float."""
         x, edge = self.operand("f"), self.scalar()
-        return self.emit("gt", f"fnp.sum({{0}}) > {edge}", x, check=self.check(lambda x: np.sum(x) - float(edge)))
+        check = self.check(lambda x: np.sum(x) - float(edge))
+        return self.emit("gt", f"fnp.sum({{0}}) > {edge}", x, check=check)
 
-    def hold(self, name: str, text: str, ins: Sequence[Value], bodies: Sequence[Builder], run: Callable, outs: str = ""):
+    def hold(self, name: str, text: str, ins: Sequence[Value], bodies: Sequence[Builder], run: Callable, outs=""):
         """Add a statement with functions and run it as Python does: `run(statement, environment)` gives its results.
 
         outs: what stands before `=`, of the names of the results, where that is not a plain list of them.

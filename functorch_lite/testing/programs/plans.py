@@ -38,10 +38,10 @@ def plan(
         raise ValueError(f"programs: inputs is {inputs!r}; it names kinds of dtypes among {kinds!r}")
     unknown = [n for n in [*(only or ()), *without] if n not in EXAMPLES]
     if unknown:
-        raise ValueError(f"programs: there is no primitive {unknown[0]!r}; `ir.PRIMITIVES` has their names")
-    usable = lambda e: set(e.kinds) <= set(kinds) and (e.jax or not jax) and e.name not in without
+        raise ValueError(f"programs: {unknown[0]!r} is no primitive with an example; `EXAMPLES` names them")
+    admits = lambda e: set(e.kinds) <= set(kinds) and (e.jax or not jax) and (e.smooth or not smooth)
     named = EXAMPLES if only is None else [name for name in EXAMPLES if name in only]
-    chosen = [e for name in named for e in EXAMPLES[name] if usable(e)]
+    chosen = [e for name in named for e in EXAMPLES[name] if e.name not in without and admits(e)]
     if not chosen:
         raise ValueError(f"programs: no operations are left of only={only!r} without {without!r} for kinds {kinds!r}")
     operations = tuple([e.make for e in chosen if not e.construct])

@@ -48,16 +48,17 @@ class Value:
 class Statement:
     """`outs = text(ins)`, with the functions `bodies` defined before it.
 
-    check: (NumPy operands) -> whether the operation is at home at these numbers. run: how Python runs a construct,
-    (statement, environment) -> results; None for a plain operation. name: the primitive, or the construct. left: what
-    stands before `=`, of the names of the results, if not these in a row.
+    check: (NumPy operands) -> whether the operation is at home at these numbers. run: how Python runs a construct, of
+    (statement, environment) to results; None for a plain operation. name: the primitive, or the construct. left: what
+    stands before `=`, of the names of the results, if not these in a row. across: of a collective, what Python does with
+    the operands of all rows of the mapped axis: a result per row.
     """
 
-    __slots__ = ("bodies", "check", "ins", "left", "name", "outs", "run", "text")
+    __slots__ = ("across", "bodies", "check", "ins", "left", "name", "outs", "run", "text")
 
     def __init__(self, name: str, text: str, ins: Sequence[Value], bodies=(), check=None, run=None):
         self.name, self.text, self.ins, self.bodies = name, text, tuple(ins), tuple(bodies)
-        self.check, self.run, self.outs, self.left = check, run, (), ""
+        self.check, self.run, self.outs, self.left, self.across = check, run, (), "", None
 
 
 class Style(NamedTuple):
@@ -118,6 +119,21 @@ def run_body(scope: Scope, args: Sequence[Any], env: dict[Value, Any]) -> tuple:
     for statement in scope.statements:
         run_statement(statement, env)
     return tuple([env[v] for v in scope.results])
+
+
+def run_rows(scope: Scope, rows: Sequence[Sequence[Any]], env: dict[Value, Any]) -> list[tuple]:
+    """The results of a mapped body, row by row; the rows of a collective meet."""
+    envs = [{**env, **dict(zip(scope.params, args, strict=True))} for args in rows]
+    for statement in scope.statements:
+        if statement.across is not None:
+            made = statement.across([[e[v] for v in statement.ins] for e in envs])
+            for inner, y in zip(envs, made, strict=True):
+                check_finite(y)
+                inner[statement.outs[0]] = y
+        else:
+            for inner in envs:
+                run_statement(statement, inner)
+    return [tuple([inner[v] for v in scope.results]) for inner in envs]
 
 
 def traced(scope: Scope, env: dict[Value, Any]) -> Callable:

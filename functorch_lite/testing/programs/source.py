@@ -88,7 +88,8 @@ class Writer:
             outs = [self.name(v) for v in statement.outs]
             left = statement.left.format(*outs) if statement.left else ", ".join(outs)
             named = {f"f{k}": name for k, name in enumerate(functions)}
-            lines.append(f"{left} = {statement.text.format(*operands, **named)}")
+            right = statement.text.format(*operands, **named).replace("'", '"')
+            lines.append(f"{left} = {right}")
         return lines
 
 
