@@ -30,7 +30,7 @@ def rows_of(p: Problem, size: int = _ROWS) -> list[list[np.ndarray]]:
                 factor = 1 + 0.02 * k * p.rng(100 + 7 * i + k).uniform(-1, 1, size=array.shape)
                 rows.append(np.asarray(array * factor).astype(array.dtype))
             else:
-                rows.append(np.roll(array, k, axis=-1) if array.ndim else array)
+                rows.append(np.roll(array, k, axis=0) if array.ndim else array)
         made.append(rows)
     return made
 

@@ -70,6 +70,7 @@ class Problem:
 
     def flat(self, *leaves) -> list:
         """The leaves of f(*args), the arguments being given as leaves."""
+        leaves = [asarray(x) if isinstance(x, (np.ndarray, np.generic)) else x for x in leaves]
         result, self.out = tree.flatten(self.f(*self.structure.unflatten(leaves)))
         return result
 

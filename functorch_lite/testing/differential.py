@@ -1,0 +1,148 @@
+"""Random programs on two libraries of one interface, and on our two executors: values, first and second derivatives.
+
+A library is a module with `jit`, `vmap`, `grad` and `jvp`, its `numpy` and its `lax`: functorch_lite, or jax where that
+is installed. What is compared is made by `quantities`, from the program's source executed with that library.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+import functorch_lite as fl
+from functorch_lite.testing.choices import Seeded
+from functorch_lite.testing.programs import Plan, Program, seeded
+
+TRANSFORMS = ("jit", "vmap", "jvp", "grad")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A program, and the transforms that are nested around it, the innermost first."""
+
+    seed: int | str
+    program: Program
+    chain: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"seed {self.seed}, {' of '.join([*reversed(self.chain), 'the program'])}:\n{self.program}"
+
+
+def case(seed: int, plan: Plan) -> Case:
+    """The program of a seed and its transforms, none to three of them."""
+    program, choices = seeded(seed, plan), Seeded(f"chain {seed}")
+    return Case(seed, program, chain_of(choices, program))
+
+
+def chain_of(choices: Seeded, program: Program) -> tuple[str, ...]:
+    chain: list[str] = []
+    for _ in range(choices.integer(3)):
+        options = [t for t in TRANSFORMS if t != "jvp" or forward(program) or "grad" in chain]
+        chain.append(choices.among(options))
+    return tuple(chain)
+
+
+def forward(program: Program) -> bool:
+    """Whether other libraries have a derivative of it in forward mode, which they have not of rules for reverse mode."""
+    return "with_vjp" not in program.names
+
+
+def quantities(lib: Any, f: Callable, chain: Sequence[str]) -> Callable:
+    """(*args) -> value, first derivatives, second derivatives along a direction, and the chain of transforms of `f`."""
+
+    def compute(*args):
+        every = tuple(range(len(args)))
+        grad = lib.grad(f, every)
+        ts = tuple([lib.numpy.cos(3 * x) for x in args])
+        first, second = lib.jvp(grad, args, ts)
+        made = [f(*args), *first, *second]
+        return [*made, chained(lib, f, chain)(*args)] if chain else made
+
+    return compute
+
+
+def chained(lib: Any, f: Callable, chain: Sequence[str]) -> Callable:
+    """The transforms around a function of floats to a float, each of which makes such a function again."""
+    fnp = lib.numpy
+    for transform in chain:
+        match transform:
+            case "jit":
+                f = lib.jit(f)
+            case "vmap":
+                f = lambda *args, f=f: fnp.sum(lib.vmap(f)(*[fnp.stack([x, 1.002 * x, 0.999 * x]) for x in args]))
+            case "jvp":
+                f = lambda *args, f=f: lib.jvp(f, args, tuple([fnp.cos(2 * x) for x in args]))[1]
+            case "grad":
+                f = lambda *args, f=f: sum([fnp.sum(fnp.cos(1.5 * x) * g) for x, g in zip(args, _grads(lib, f, args))])
+    return f
+
+
+def _grads(lib: Any, f: Callable, args: tuple) -> tuple:
+    return lib.grad(f, tuple(range(len(args))))(*args)
+
+
+# ---- the contestants ----
+
+
+def on_host(cases: Sequence[Case]) -> list[list[np.ndarray]]:
+    """Ours, operation by operation in NumPy."""
+    with fl.disable_jit():
+        return [_arrays(quantities(fl, c.program, c.chain)(*c.program.args)) for c in cases]
+
+
+def compiled(cases: Sequence[Case]) -> list[list[np.ndarray]]:
+    """Ours, all cases in one program of XLA."""
+    together = fl.jit(lambda given: [quantities(fl, c.program, c.chain)(*xs) for c, xs in zip(cases, given, strict=True)])
+    return [_arrays(made) for made in together([c.program.args for c in cases])]
+
+
+def elsewhere(library: str, case: Case, whole: bool = False) -> list[np.ndarray]:
+    """Another library's, operation by operation; compiled if `whole`."""
+    lib = importlib.import_module(library)
+    space = case.program.build(library)
+    compute = quantities(lib, space["program"], case.chain)
+    if whole:
+        return _arrays(lib.jit(compute)(*space["args"]))
+    try:
+        with lib.disable_jit():
+            return _arrays(compute(*space["args"]))
+    except TypeError as error:  # a mapped predicate cannot be Python's: what holds it has to be traced
+        if "Tracer" not in str(error) and "traced" not in str(error):
+            raise
+        return _arrays(compute(*space["args"]))
+
+
+def _arrays(made: Sequence) -> list[np.ndarray]:
+    return [np.asarray(x) for x in made]
+
+
+# ---- the verdict ----
+
+
+def apart(got: Sequence[np.ndarray], want: Sequence[np.ndarray]) -> float:
+    """The largest distance of two results, relative to the size of `want` or to 1; infinite if their types differ."""
+    worst = 0.0
+    for a, b in zip(got, want, strict=True):
+        if a.shape != b.shape or a.dtype != b.dtype:
+            return np.inf
+        same = (a == b) | (np.isnan(a) & np.isnan(b))
+        if not np.all(same):
+            far = np.abs(a - b)[~same]
+            scale = max(1.0, float(np.max(np.abs(b), initial=0.0, where=np.isfinite(b))))
+            worst = max(worst, float(np.max(np.where(np.isfinite(far), far / scale, np.inf))))
+    return worst
+
+
+def shaken(case: Case, step: float = 2.0**-36) -> float:
+    """How far our own results move when the arguments move by `step`: what rounding of that size explains."""
+    compute = quantities(fl, case.program, case.chain)
+    here, args = _arrays(compute(*case.program.args)), case.program.args
+    moved = [
+        _arrays(compute(*[x * (1 + sign * step * np.cos(np.arange(x.size)).reshape(x.shape)) for x in args]))
+        for sign in (1, -1)
+    ]
+    return max(apart(m, here) for m in moved)
