@@ -365,3 +365,21 @@ def test_zeros_may_stand_for_parts_of_trees():
     g.defvjp(lambda d, x: (g(d, x), d), lambda d, ct: ({"a": 7 * ct, "b": None}, ct))
     slope = fl.grad(g)({"a": 1.0, "b": [2.0]}, 3.0)
     same([slope["a"], slope["b"][0]], [7, 0])
+
+
+def test_the_cotangent_of_a_result_that_is_not_mapped_counts_once():
+    @fl.custom_vjp
+    def f(x, y):
+        return fnp.sin(x) * y, x * x
+
+    def bwd(xy, cts):
+        x, y = xy
+        return fnp.cos(x) * y * cts[0] + 2 * x * cts[1], fnp.sin(x) * cts[0]
+
+    f.defvjp(lambda x, y: ((fnp.sin(x) * y, x * x), (x, y)), bwd)
+    for size in (3, 1, 0):
+        y = fnp.linspace(0.1, 0.9, size)
+        cts = (fnp.ones(size), fnp.arange(1.0, size + 1))
+        got, want = (fl.vjp(fl.vmap(g, (None, 0)), 0.3, y)[1](cts) for g in (f, f.fun))
+        for a, b in zip(got, want, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-6)

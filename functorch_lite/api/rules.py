@@ -13,6 +13,7 @@ from functorch_lite.control.custom import custom_p, with_jvp_p, with_vjp_p, with
 from functorch_lite.ir import ArrayType, Eqn, Graph, array_type, intern
 from functorch_lite.prims.elementwise import convert
 from functorch_lite.prims.shape import batch, reduce_sum, zeros_like
+from functorch_lite.prims.slicing import pad
 from functorch_lite.trace import Frame, Tracer, at, bind, inline, trace, typeof
 from functorch_lite.transforms.close import Mapping, Rule
 from functorch_lite.transforms.common import pick
@@ -289,17 +290,21 @@ class MappedRule(Rule):
         return trace(body, new.in_types, transform="vmap").graph
 
     def _mapped_bwd(self, bwd, batched, want):
-        """The backward rule mapped; the cotangent of an operand that was not batched is summed over the rows."""
-        new, mask = vmap_pass(bwd, self.size, batched, self.axis)
+        """The backward rule mapped. The cotangent of an operand that was not batched is summed over the rows; that of
+        a result that was not is given to the first row alone, so that it counts once."""
+        new, mask = vmap_pass(bwd, self.size, (True,) * len(batched), self.axis)
 
         def body(*xs):
+            given = [x if b else pad(batch(x, 1), 0, ((0, self.size - 1, 0), *[(0, 0, 0)] * x.ndim))
+                     for x, b in zip(xs, batched, strict=True)]  # fmt: skip
             made = []
-            for x, b, w in zip(inline(new, xs), mask, want, strict=True):
+            for x, b, w in zip(inline(new, given), mask, want, strict=True):
                 x = x if b else batch(x, self.size)
                 made.append(x if w else reduce_sum(x, (0,)))
             return made
 
-        return trace(body, new.in_types, transform="vmap").graph
+        types = [t if b else _row_type(t) for t, b in zip(new.in_types, batched, strict=True)]
+        return trace(body, types, transform="vmap").graph
 
 
 # ---- helpers ----
