@@ -65,3 +65,14 @@ class AxisNameError(NameError, ValueError):
 
 class KeyReuseError(RuntimeError):
     """A random key was used twice while checked keys were on."""
+
+
+def way_out(error: type[ConcretizationError], transform: str) -> str:
+    """What to do about a value that is not known, as the end of a message."""
+    if error is TracerBoolConversionError:
+        return "use `where(cond, a, b)` or `lax.cond`, or mark the argument static"
+    if error is TracerIntegerConversionError:
+        return "mark the argument static (`static_argnums`), or use operations that take arrays"
+    if error is TracerArrayConversionError:
+        return "use `functorch_lite.numpy` in place of `numpy` here"
+    return f"use operations on arrays, or compute the value outside `{transform}`"

@@ -285,6 +285,11 @@ def joint(types: Sequence[ArrayType]) -> tuple[str, ...]:
     return tuple(sorted({axis for t in types for axis in t.vary}))
 
 
+def core(types: Sequence[ArrayType]) -> list[ArrayType]:
+    """The types without their weakness, and without the axes over which they vary."""
+    return [array_type(t.shape, t.dtype) if t.weak or t.vary else t for t in types]
+
+
 def agree(expected: Sequence[ArrayType], given: Sequence[ArrayType]) -> None:
     """Operands of an equation have the types of the inputs of its graph, weakness apart.
 
@@ -293,8 +298,13 @@ def agree(expected: Sequence[ArrayType], given: Sequence[ArrayType]) -> None:
     missing = [tuple([a for a in e.vary if a not in g.vary]) for e, g in zip(expected, given, strict=True)]
     if any(missing):
         raise Unvaried(missing)
-    for e, g in zip(expected, given, strict=True):
-        assert (e.shape, e.dtype) == (g.shape, g.dtype), (expected, given)
+    assert core(expected) == core(given), (expected, given)
+
+
+def applied(graph: Graph, given: Sequence[ArrayType], extras: int = 0) -> list[ArrayType]:
+    """The types of the results of a graph for operands of these types, after `extras` others. Raises Unvaried."""
+    agree([*given[:extras], *graph.in_types], given)
+    return graph.out_types
 
 
 @functools.lru_cache(16384)

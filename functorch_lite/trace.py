@@ -22,6 +22,7 @@ from functorch_lite.errors import (
     TracerArrayConversionError,
     TracerBoolConversionError,
     TracerIntegerConversionError,
+    way_out,
 )
 from functorch_lite.ir import (
     PRIMITIVES,
@@ -39,6 +40,7 @@ from functorch_lite.ir import (
     inferred,
     literal,
 )
+from functorch_lite.snapshot import Snapshot
 from functorch_lite.source import Source, at, caller, running
 
 SCALARS = (bool, int, float, complex)
@@ -131,7 +133,7 @@ class Frame:
         entry = self.captured.get(id(x))
         if entry is not None and entry[0].holds(x):
             return entry[1]
-        snapshot = _Snapshot(executor.asarray(x), x)
+        snapshot = Snapshot(executor.asarray(x), x)
         number = self.new(snapshot.array.type)
         if entry is not None:
             self.captured[object()] = entry
@@ -224,23 +226,6 @@ class Frame:
         self.known, self.memo, self.captured, self.eqns, self.sources = {}, {}, {}, [], []
 
 
-class _Snapshot:
-    """A captured ndarray: what it held when it was captured."""
-
-    __slots__ = ("array", "owner")
-
-    def __init__(self, array, owner):
-        self.array, self.owner = array, owner
-
-    def holds(self, x: np.ndarray) -> bool:
-        if x is not self.owner:
-            return False
-        if not x.flags.writeable and x.base is None:
-            return True
-        old = np.asarray(self.array)
-        return x.shape == old.shape and x.tobytes() == old.tobytes()
-
-
 def leaked(x: Tracer) -> LeakedTracerError:
     frame = x.frame
     return LeakedTracerError(
@@ -289,7 +274,7 @@ class Tracer:
             blame = next((f for f in _thread.frames if not f.concrete), frame)
             raise error(
                 f"{what} of {self.type} is needed at {at()}, but `{blame.transform}` of `{blame.name}` traces with "
-                f"types only; {_way_out(error, blame.transform)}")
+                f"types only; {way_out(error, blame.transform)}")
         return value
 
     def __bool__(self):
@@ -331,16 +316,6 @@ class Tracer:
 def _one_line(value) -> str:
     text = np.array2string(np.asarray(value), threshold=20, separator=" ")
     return " ".join(text.split())
-
-
-def _way_out(error, transform: str) -> str:
-    if error is TracerBoolConversionError:
-        return "use `where(cond, a, b)` or `lax.cond`, or mark the argument static"
-    if error is TracerIntegerConversionError:
-        return "mark the argument static (`static_argnums`), or use operations that take arrays"
-    if error is TracerArrayConversionError:
-        return "use `functorch_lite.numpy` in place of `numpy` here"
-    return f"use operations on arrays, or compute the value outside `{transform}`"
 
 
 # ---- the stack ----
@@ -559,7 +534,7 @@ def _trace(frame: Frame, depth: int, fun, types, values, names, prepare) -> Trac
             prepare(frame)
         captured = list(frame.captured.values())
         graph = _graph_of(frame, len(types), captured, outs, names)
-        return Traced(graph, [x.array if type(x) is _Snapshot else x for x, _ in captured])
+        return Traced(graph, [x.array if type(x) is Snapshot else x for x, _ in captured])
     finally:
         pop(frames, depth)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functorch_lite.ir import Eqn, Primitive, compact, intern
+from functorch_lite.control.varied import any_varies, fitted
+from functorch_lite.ir import Eqn, Primitive, applied, compact, intern
 from functorch_lite.prims.linear import is_linear
 from functorch_lite.trace import bind
 from functorch_lite.transforms import jvp as jvp_pass
@@ -71,7 +72,7 @@ call_p = Primitive(
     "call",
     params=("graph", "name"),
     many=True,
-    infer=lambda *types, graph, name: graph.out_types,
+    infer=lambda *types, graph, name: applied(graph, types),
     jvp=_jvp,
     partition=_partition,
     transpose=_transpose,
@@ -84,6 +85,8 @@ call_p = Primitive(
 
 def call(graph, args, name):
     """Apply `graph` as one equation; returns the list of its results."""
+    if any_varies(args, graph):
+        (graph,) = fitted([graph], args, len(args))
     return bind(call_p, *args, graph=intern(graph), name=name)
 
 

@@ -9,16 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from functorch_lite.control.loops import Place, cheaply, resaved, rewired
-from functorch_lite.control.rows import I32, all_of, any_of, chosen, first_of, like_row, mapped, one_by_one
+from functorch_lite.control.rows import I32, all_of, any_of, chosen, first_of, like_row, mapped, one_by_one, unnamed
 from functorch_lite.control.silent import acts
-from functorch_lite.ir import Eqn, Graph, Primitive, array_type, compact, intern, nested
+from functorch_lite.control.varied import any_varies, fitted, varied
+from functorch_lite.ir import Eqn, Graph, Primitive, agree, array_type, compact, core, intern, joint, nested
 from functorch_lite.prims.elementwise import convert, eq, select
 from functorch_lite.prims.linear import is_linear
 from functorch_lite.prims.pointwise import BOOL
 from functorch_lite.prims.shape import broadcast, full_p, reshape, zeros_like
 from functorch_lite.prims.slicing import pad_p
 from functorch_lite.prims.slicing import slice as slice_
-from functorch_lite.trace import bind, inline
+from functorch_lite.trace import bind, inline, typeof
 from functorch_lite.transforms import jvp as jvp_pass
 from functorch_lite.transforms import partition as partition_pass
 from functorch_lite.transforms import transpose as transpose_pass
@@ -31,21 +32,23 @@ from functorch_lite.transforms.simplify import dce, simplify
 
 def switch(index, branches: Sequence[Graph], operands: Sequence) -> list:
     """Apply the graph at `index` (int32, within range) as one equation; returns the list of its results."""
+    if any_varies([index, *operands], *branches):
+        branches = fitted(branches, operands, len(operands))
+        vary = [joint([typeof(index), *[b.out_types[k] for b in branches]]) for k in range(len(branches[0].outs))]
+        branches = [varied(b, ((),) * len(operands), tuple(vary)) for b in branches]
     return bind(cond_p, index, *operands, branches=tuple([intern(simplify(b)) for b in branches]))
 
 
 def _infer(index, *types, branches):
     first = branches[0]
-    assert str(index) == "i32[]", index
+    assert (index.shape, index.dtype) == ((), I32), index
     for branch in branches:
-        assert _strong(branch.in_types) == _strong(types), (branch.in_types, types)
-        assert _strong(branch.out_types) == _strong(first.out_types), (branch.out_types, first.out_types)
+        agree([index, *branch.in_types], [index, *types])
+        assert core(branch.out_types) == core(first.out_types), (branch.out_types, first.out_types)
     weak = [all([b.out_types[k].weak for b in branches]) for k in range(len(first.outs))]
-    return [t if w else t.strong() for t, w in zip(first.out_types, weak, strict=True)]
-
-
-def _strong(types):
-    return [t.strong() for t in types]
+    vary = [joint([index, *[b.out_types[k] for b in branches]]) for k in range(len(first.outs))]
+    outs = [t if w else t.strong() for t, w in zip(first.out_types, weak, strict=True)]
+    return [t.varying(v) for t, v in zip(outs, vary, strict=True)]
 
 
 def _any(masks) -> tuple[bool, ...]:
@@ -181,9 +184,12 @@ def _vmap_rows(size, xs, batched, branches, axis_name):
     out = (True,) * len(branches[0].outs)
     if size == 0:
         return [zeros_like(t.with_shape((0, *t.shape))) for t in branches[0].out_types], out
+    collective = axis_name is not None and any(vmap_pass.mentions(b, axis_name) for b in branches)
+    if axis_name is not None and not collective:
+        branches = tuple([unnamed(b, axis_name) for b in branches])
     if acts(*branches):
         return one_by_one(cond_p, size, xs, (True, *batched), branches=branches), out
-    if all(map(_pointwise, branches)) or any(axis_name and vmap_pass.mentions(b, axis_name) for b in branches):
+    if collective or all(map(_pointwise, branches)):
         return _all_of_them(xs[0], xs[1:], [mapped(b, size, batched, out, axis_name) for b in branches]), out
     if any(map(_branches, branches)):
         return _one_after_the_other(xs[0], xs[1:], batched, branches, size), out

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from functorch_lite.control.call import call, call_p
 from functorch_lite.dtypes import is_inexact
-from functorch_lite.ir import Eqn, Graph, Primitive, Token, intern, is_open, subgraphs
+from functorch_lite.ir import ArrayType, Eqn, Graph, Primitive, Token, applied, intern, is_open, subgraphs
 from functorch_lite.prims.linear import is_linear
 from functorch_lite.prims.shape import batch, zeros_like
-from functorch_lite.trace import bind, inline
+from functorch_lite.trace import at, bind, inline, typeof
 from functorch_lite.transforms import jvp as jvp_pass
 from functorch_lite.transforms import transpose as transpose_pass
 from functorch_lite.transforms import vmap as vmap_pass
@@ -51,7 +51,7 @@ custom_p = Primitive(
     "custom",
     params=("graph", "rule", "name"),
     many=True,
-    infer=lambda *types, graph, rule, name: graph.out_types,
+    infer=lambda *types, graph, rule, name: applied(graph, types),
     jvp=lambda xs, ts, *, graph, rule, name: _primal_jvp(graph, name, xs, ts),
     transpose=_primal_transpose,
     vmap=_vmap_custom,
@@ -61,7 +61,20 @@ custom_p = Primitive(
 # ---- closed for forward mode ----
 
 
+def captured_error(name: str, type_: ArrayType) -> TypeError:
+    return TypeError(f"`{name}` has its own derivative rule, but captured {type_}, which is differentiated here, "
+                     f"at {at()}; pass it as an argument")  # fmt: skip
+
+
+def _refuse_captured(xs, ts, active, extras, name):
+    """Tangents of what the function captured have no place in its rule; of what the rule captured, none is asked for."""
+    for x, t, a in list(zip(xs, ts, active, strict=True))[extras:]:
+        if t is not None and not a:
+            raise captured_error(name, typeof(x))
+
+
 def _jvp_with_jvp(xs, ts, *, graph, jvp, active, extras, name):
+    _refuse_captured(xs, ts, active, extras, name)
     given = [zeros_like(x.type) if t is None else t for x, t, a in zip(xs, ts, active, strict=True) if a]
     outs = call(jvp, [*xs[: extras], *xs[extras:], *given], name)
     n = len(graph.out_types)
@@ -73,7 +86,7 @@ with_jvp_p = Primitive(
     "with_jvp",  # operands: what the rule captured, then those of `graph`; `jvp` takes the tangents of active ones last
     params=("graph", "jvp", "active", "extras", "name"),
     many=True,
-    infer=lambda *types, graph, **_: graph.out_types,
+    infer=lambda *types, graph, extras, **_: applied(graph, types, extras),
     jvp=_jvp_with_jvp,
     transpose=_primal_transpose,
     vmap=_primal_vmap,
@@ -85,6 +98,7 @@ with_jvp_p = Primitive(
 
 def _jvp_with_vjp(xs, ts, *, graph, fwd, bwd, active, extras, name):
     """The forward rule gives results and residuals; the tangents are linear in those of the operands, by `pullback`."""
+    _refuse_captured(xs, ts, active, extras, name)
     outs = call(fwd, xs, name)
     n = len(graph.out_types)
     given = [zeros_like(x.type) if t is None else t for x, t, a in zip(xs, ts, active, strict=True) if a]
@@ -96,7 +110,7 @@ with_vjp_p = Primitive(
     "with_vjp",  # operands: what the rule captured, then those of `graph`; fwd: (operands) -> (results, residuals)
     params=("graph", "fwd", "bwd", "active", "extras", "name"),
     many=True,
-    infer=lambda *types, graph, **_: graph.out_types,
+    infer=lambda *types, graph, extras, **_: applied(graph, types, extras),
     jvp=_jvp_with_vjp,
     transpose=_primal_transpose,
     vmap=_primal_vmap,
@@ -161,14 +175,22 @@ pullback_p = Primitive(
 
 
 def _vmap_with_vmap(size, xs, batched, *, graph, mapped, out_batched, extras, name, axis_name=None):
-    return call(mapped, xs, name), out_batched
+    """Inside other graphs the rule was traced as if all that it takes were batched: what is not becomes so here."""
+    rows = [*mapped.in_types[:extras], *graph.in_types]
+    given = []
+    for x, b, row, wanted in zip(xs, batched, rows, mapped.in_types, strict=True):
+        if b and wanted.ndim == row.ndim:
+            raise TypeError(f"`{name}` has its own vmap rule, but captured a mapped value, at {at()}; pass it as an "
+                            "argument")  # fmt: skip
+        given.append(x if b or wanted.ndim == row.ndim else batch(x, size))
+    return call(mapped, given, name), out_batched
 
 
 with_vmap_p = Primitive(
     "with_vmap",  # operands: what the rule captured, then those of `graph`; `mapped` is what the rule made of it
     params=("graph", "mapped", "out_batched", "extras", "name"),
     many=True,
-    infer=lambda *types, graph, **_: graph.out_types,
+    infer=lambda *types, graph, extras, **_: applied(graph, types, extras),
     jvp=lambda xs, ts, *, graph, extras, name, **_: _primal_jvp(graph, name, xs[extras:], ts[extras:]),
     transpose=lambda cts, *xs, graph, extras, name, **_: [
         *[None] * extras, *_primal_transpose(cts, *xs[extras:], graph=graph, name=name)],

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from functorch_lite.control.rows import all_batched, mapped
 from functorch_lite.control.together import lean, rewired_together
-from functorch_lite.ir import Eqn, Graph, Primitive, intern
+from functorch_lite.ir import Eqn, Graph, Primitive, core, intern
 from functorch_lite.prims.elementwise import add
 from functorch_lite.prims.linear import is_linear
 from functorch_lite.prims.shape import zeros_like
@@ -44,11 +44,10 @@ def linear_call(pair: Pair, operands: Sequence) -> list:
 
 def _infer(*types, **params):
     pair = Pair(**params)
-    strong = lambda ts: [t.strong() for t in ts]
-    assert strong(pair.fun.in_types) == strong(types), (pair.fun, types)
-    assert strong(pair.back.in_types) == strong([*types[: pair.fixed], *pair.fun.out_types]), (pair.back, pair.fun)
-    assert strong(pair.back.out_types) == strong(types[pair.fixed :]), (pair.back, types)
-    return strong(pair.fun.out_types)
+    assert core(pair.fun.in_types) == core(types), (pair.fun, types)
+    assert core(pair.back.in_types) == core([*types[: pair.fixed], *pair.fun.out_types]), (pair.back, pair.fun)
+    assert core(pair.back.out_types) == core(types[pair.fixed :]), (pair.back, types)
+    return [t.strong() for t in pair.fun.out_types]
 
 
 def _jvp(xs, ts, **params):

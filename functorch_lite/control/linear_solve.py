@@ -13,7 +13,7 @@ from typing import NamedTuple
 from functorch_lite.control.rows import all_batched, mapped
 from functorch_lite.control.silent import silenced
 from functorch_lite.control.together import lean, rewired_together
-from functorch_lite.ir import Eqn, Graph, Primitive, intern
+from functorch_lite.ir import Eqn, Graph, Primitive, core, intern
 from functorch_lite.prims.elementwise import neg, sub
 from functorch_lite.prims.linear import is_linear
 from functorch_lite.prims.shape import zeros_like
@@ -73,11 +73,10 @@ def linear_solve(system: System, operands: Sequence) -> list:
 
 def _infer(*types, **params):
     system = System(**params)
-    strong = lambda ts: [t.strong() for t in ts]
     for graph in system.graphs:
-        assert strong(graph.in_types) == strong(types), (graph.in_types, types)
-        assert strong(graph.out_types[: system.size]) == strong(types[system.consts :]), graph
-    return strong(system.solve.out_types)
+        assert core(graph.in_types) == core(types), (graph.in_types, types)
+        assert core(graph.out_types[: system.size]) == core(types[system.consts :]), graph
+    return [t.strong() for t in system.solve.out_types]
 
 
 def _jvp(xs, ts, **params):

@@ -62,7 +62,7 @@ def rewired(graph: Graph, ins: Sequence[Place], outs: Sequence[Place]) -> Graph:
     zeros: dict[ArrayType, int] = {}
     for place in outs:
         if isinstance(place, ArrayType) and place not in zeros:
-            zeros[place] = new(place)
+            zeros[place] = new(place.varying(()))
             params = (("shape", place.shape), ("value", literal(0, place.dtype)), ("weak", place.weak))
             eqns.append(Eqn(full_p, (), params, (zeros[place],)))
             sources.append(None)

@@ -28,6 +28,7 @@ from functorch_lite.control.turns import (
     with_tangents,
     without,
 )
+from functorch_lite.control.varied import any_varies, fitted
 from functorch_lite.ir import ArrayType, Eqn, Graph, Primitive, array_type, intern
 from functorch_lite.prims.elementwise import add, and_, convert, select
 from functorch_lite.prims.index import dynamic_update_slice
@@ -64,16 +65,20 @@ class Record(NamedTuple):
     def out_types(self) -> list[ArrayType]:
         carried = self.loop.carried
         kept = [kept_type(t, self.slots) for t in pick(carried, self.stored)]
-        return [*carried, array_type(self.loop.lead, I32), NUMBER, *kept]
+        vary = self.cond.out_types[0].vary
+        return [*carried, array_type(self.loop.lead, I32, False, vary), NUMBER.varying(vary), *kept]
 
 
 def kept_type(type_: ArrayType, slots: int) -> ArrayType:
     """The type of the array that keeps states of a type."""
-    return array_type((slots + 1, *type_.shape), type_.dtype)
+    return type_.strong().with_shape((slots + 1, *type_.shape))
 
 
 def record(rec: Record, operands: Sequence) -> list:
     """Apply a loop that keeps states as one equation; returns the list of its results."""
+    if any_varies(operands, rec.body, rec.cond):
+        body, cond = fitted([rec.body, rec.cond], operands, rec.consts, len(rec.body.outs))
+        rec = rec._replace(cond=cond, body=body)
     return bind(record_p, *operands, **rec.params())
 
 

@@ -18,7 +18,8 @@ from typing import Any
 from functorch_lite.control.call import call_p
 from functorch_lite.control.loops import resaved
 from functorch_lite.control.silent import silent
-from functorch_lite.ir import Eqn, Graph, Lit, Primitive, Token, compact, intern
+from functorch_lite.control.varied import any_varies, fitted
+from functorch_lite.ir import Eqn, Graph, Lit, Primitive, Token, applied, compact, intern
 from functorch_lite.prims.contract import dot_p
 from functorch_lite.prims.contract import split as terms
 from functorch_lite.prims.linear import is_linear
@@ -214,7 +215,7 @@ remat_p = Primitive(
     "remat",
     params=("graph", "policy", "prevent_cse", "replay", "name"),
     many=True,
-    infer=lambda *types, graph, **_: graph.out_types,
+    infer=lambda *types, graph, **_: applied(graph, types),
     jvp=_jvp,
     partition=_partition,
     transpose=_transpose,
@@ -227,4 +228,6 @@ remat_p = Primitive(
 
 def remat(graph: Graph, args: Sequence, policy, prevent_cse: bool, name: str) -> list:
     """Apply `graph` as one equation; returns the list of its results."""
+    if any_varies(args, graph):
+        (graph,) = fitted([graph], args, len(args))
     return bind(remat_p, *args, graph=intern(graph), policy=policy, prevent_cse=prevent_cse, replay=False, name=name)

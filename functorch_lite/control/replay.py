@@ -17,11 +17,12 @@ from typing import NamedTuple
 from functorch_lite.control import schedule, tangents
 from functorch_lite.control.cond import switch
 from functorch_lite.control.loops import rewired
-from functorch_lite.control.record import NUMBER, put, slots_first, split_in_place
+from functorch_lite.control.record import put, slots_first, split_in_place
 from functorch_lite.control.rows import all_batched, all_of, chosen, first_of, like_row, mapped, one_by_one
 from functorch_lite.control.schedule import I32
 from functorch_lite.control.turns import loop_while
-from functorch_lite.ir import ArrayType, Eqn, Graph, Primitive, array_type, compact, intern
+from functorch_lite.control.varied import any_varies, fitted
+from functorch_lite.ir import ArrayType, Eqn, Graph, Primitive, agree, compact, core, intern
 from functorch_lite.prims.elementwise import add, and_, convert, eq, ge, gt, lt, select, sub
 from functorch_lite.prims.index import dynamic_slice, dynamic_update_slice
 from functorch_lite.prims.linear import is_linear
@@ -30,6 +31,7 @@ from functorch_lite.prims.shape import broadcast, full, iota, reshape, zeros_lik
 from functorch_lite.prims.slicing import slice as slice_
 from functorch_lite.trace import bind, inline, typeof
 from functorch_lite.transforms import transpose as transpose_pass
+from functorch_lite.transforms import vmap as vmap_pass
 from functorch_lite.transforms.common import pick, rebuild, rewrite, spread
 from functorch_lite.transforms.depends import depends, grown, needed, through, union
 from functorch_lite.transforms.simplify import dce, simplify
@@ -63,19 +65,26 @@ class Replay(NamedTuple):
 
 def replay(rep: Replay, operands: Sequence) -> list:
     """Apply a second run as one equation; returns the list of its results."""
+    if any_varies(operands, rep.step, rep.linear):
+        n, s, v = rep.consts, rep.states, len(rep.values)
+        consts, slots, _, values = rep.parts(operands)
+        (step,) = fitted([rep.step], [*consts, *slots], n, s)
+        (linear,) = fitted([rep.linear], [*consts, *slots, *values], n + s, v)
+        rep = rep._replace(step=step, linear=linear)
     return bind(replay_p, *operands, **rep.params())
 
 
 def _infer(*types, **params):
     rep = Replay(**params)
-    strong = lambda ts: [t.strong() for t in ts]
     consts, slots, (count, span), values = rep.parts(types)
     states = [t.with_shape(t.shape[1:]) for t in slots]
-    assert strong(rep.step.in_types) == strong([*consts, *states]), (types, rep.step)
-    assert strong(rep.linear.in_types) == strong([*consts, *states, *values]), (types, rep.linear)
-    assert strong(rep.step.out_types) == strong(states) and strong(rep.linear.out_types) == strong(values), rep
+    wide = [k.varying(t.vary) for k, t in zip(slots, rep.step.in_types[rep.consts :], strict=True)]
+    agree([*rep.linear.in_types[: rep.consts], *wide, count, span, *rep.values], types)
+    assert core(rep.step.in_types) == core([*consts, *states]), (types, rep.step)
+    assert core(rep.linear.in_types) == core([*consts, *states, *values]), (types, rep.linear)
+    assert core(rep.step.out_types) == core(states) and core(rep.linear.out_types) == core(values), rep
     assert span.shape == () and all([t.shape[: count.ndim] == count.shape for t in values[rep.shared :]]), types
-    return values
+    return [x.varying(t.vary) for x, t in zip(values, rep.values, strict=True)]
 
 
 # ---- what it means, in terms of a plain loop ----
@@ -114,18 +123,18 @@ class Run:
 
 
 @rewrite
-def expanded(step: Graph, linear: Graph, consts: int, shared: int, reverse: bool, slots: tuple, lead: tuple) -> Graph:
-    """The graph that computes a `replay`, whose kept states have the types `slots` and whose rows the axes `lead`."""
+def expanded(step: Graph, linear: Graph, consts: int, shared: int, reverse: bool, slots: tuple, counts: tuple) -> Graph:
+    """The graph that computes a `replay`, whose kept states and whose two counts have these types."""
     rep = Replay(step, linear, consts, shared, reverse)
-    types = [*linear.in_types[:consts], *slots, array_type(lead, I32), NUMBER, *rep.values]
+    types = [*linear.in_types[:consts], *slots, *counts, *rep.values]
     run = _forward if not reverse else _backward if slots else _countdown
     return rebuild(lambda *operands: run(Run(rep, operands)), types, "replay")
 
 
 def expansion(rep: Replay, types: Sequence[ArrayType]) -> Graph:
     """`expanded` for operands of these types."""
-    _, slots, (count, _), _ = rep.parts(types)
-    return expanded(*rep, tuple(slots), count.shape)
+    _, slots, counts, _ = rep.parts(types)
+    return expanded(*rep, tuple(slots), tuple(counts))
 
 
 def _forward(run: Run) -> list:
@@ -250,13 +259,14 @@ def _vmap(size, xs, batched, *, axis_name=None, **params):
     consts, slots, (count, span), values = rep.parts(xs)
     bc, bk, (of_count, of_span), bv = rep.parts(batched)
     if of_span:
-        ys = _vmap_spans(size, xs, batched, params) if size else all_batched(values, bv, size)
+        ys = _vmap_spans(size, xs, batched, params, axis_name) if size else all_batched(values, bv, size)
         return ys, (True,) * v
     ragged = of_count or (typeof(count).shape != () and any(batched))
-    states = (*bc, *[True] * s) if ragged else grown(depends(rep.step), n, s, (*bc, *bk))
+    states = (*bc, *[True] * s) if ragged else vmap_pass.kept_batched(rep.step, size, n, s, (*bc, *bk), axis_name)
     rows = (*bv[:q], *[b or ragged for b in bv[q:]])
-    mask = grown(depends(rep.linear), n + s, v, (*states, *rows))
-    step, linear = mapped(rep.step, size, states, states[n:]), mapped(rep.linear, size, mask, mask[n + s :])
+    mask = vmap_pass.kept_batched(rep.linear, size, n + s, v, (*states, *rows), axis_name)
+    step = mapped(rep.step, size, states, states[n:], axis_name)
+    linear = mapped(rep.linear, size, mask, mask[n + s :], axis_name)
     slots = [slots_first(x, b, size) if m else x for x, b, m in zip(slots, bk, states[n:], strict=True)]
     values = all_batched(values, [b or not m for b, m in zip(bv, mask[n + s :], strict=True)], size)
     if ragged and size:
@@ -271,14 +281,14 @@ def _vmap(size, xs, batched, *, axis_name=None, **params):
     return replay(wide, [*consts, *slots, count, span, *values]), mask[n + s :]
 
 
-def _vmap_spans(size, xs, batched, params) -> list:
+def _vmap_spans(size, xs, batched, params, axis_name) -> list:
     """Rows that differ in what they kept go one after the other. Those that were recorded together do not differ."""
     at = len(xs) - len(Replay(**params).values) - 1
     first = lambda x: reshape(slice_(x, (0,), (1,)), ())
 
     def alike(*args):
         given = [first(x) if i == at else x for i, x in enumerate(args)]
-        ys, mask = _vmap(size, given, [b and i != at for i, b in enumerate(batched)], **params)
+        ys, mask = _vmap(size, given, [b and i != at for i, b in enumerate(batched)], axis_name=axis_name, **params)
         return all_batched(ys, mask, size)
 
     types, span = [typeof(x) for x in xs], xs[at]

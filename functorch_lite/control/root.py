@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from functorch_lite.control.rows import mapped
 from functorch_lite.control.together import lean, rewired_together
-from functorch_lite.ir import Eqn, Graph, Primitive, intern
+from functorch_lite.ir import Eqn, Graph, Primitive, core, intern
 from functorch_lite.prims.elementwise import neg
 from functorch_lite.prims.shape import zeros_like
 from functorch_lite.trace import bind, inline
@@ -51,13 +51,13 @@ def root(problem: Problem, operands: Sequence) -> list:
 
 def _infer(*types, **params):
     problem = Problem(**params)
-    n, m, strong = problem.consts, problem.size, lambda ts: [t.strong() for t in ts]
-    fixed, x = strong(types[:n]), strong(problem.solve.out_types[:m])
-    assert strong(problem.solve.in_types) == strong(types), (problem.solve, types)
-    assert strong(problem.fun.in_types) == [*fixed, *x] and strong(problem.fun.out_types) == x, problem.fun
-    assert strong(problem.tangent.in_types) == [*fixed, *x, *x], problem.tangent
-    assert strong(problem.tangent.out_types) == x, problem.tangent
-    return strong(problem.solve.out_types)
+    n, m = problem.consts, problem.size
+    fixed, x = core(types[:n]), core(problem.solve.out_types[:m])
+    assert core(problem.solve.in_types) == core(types), (problem.solve, types)
+    assert core(problem.fun.in_types) == [*fixed, *x] and core(problem.fun.out_types) == x, problem.fun
+    assert core(problem.tangent.in_types) == [*fixed, *x, *x], problem.tangent
+    assert core(problem.tangent.out_types) == x, problem.tangent
+    return [t.strong() for t in problem.solve.out_types]
 
 
 def _jvp(xs, ts, **params):

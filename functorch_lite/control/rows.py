@@ -64,6 +64,11 @@ def mapped(graph: Graph, size: int, batched: tuple[bool, ...], out: tuple[bool, 
     return rebuild(body, new.in_types, "vmap")
 
 
+def unnamed(graph: Graph, axis: str) -> Graph:
+    """A graph without collectives over a named axis, as it is where the axis has no name any more."""
+    return vmap(graph, 1, (False,) * len(graph.ins), axis)[0]
+
+
 def all_batched(xs: Sequence, batched: Sequence[bool], size: int) -> list:
     """Operands with the mapped axis in front."""
     return [x if b else batch(x, size) for x, b in zip(xs, batched, strict=True)]

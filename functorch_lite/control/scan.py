@@ -13,7 +13,8 @@ from functorch_lite.control.call import call_p
 from functorch_lite.control.fission import Fission, early_rows, fission, with_late
 from functorch_lite.control.loops import REPEATED, cheaply, everything, resaved, rewired
 from functorch_lite.control.remat import opened
-from functorch_lite.ir import ArrayType, Eqn, Graph, Lit, Primitive, compact, eqn_effects, intern
+from functorch_lite.control.varied import any_varies, fitted
+from functorch_lite.ir import ArrayType, Eqn, Graph, Lit, Primitive, agree, compact, core, eqn_effects, intern
 from functorch_lite.prims.linear import is_linear
 from functorch_lite.prims.shape import batch, transpose, zeros_like
 from functorch_lite.trace import bind, inline, run, typeof
@@ -64,12 +65,13 @@ def _infer(*types, **params):
     loop = Loop(**params)
     rows = loop.graph.in_types[loop.consts + loop.carry :]
     wanted = [*loop.graph.in_types[: loop.consts + loop.carry], *[stacked(t, loop.length) for t in rows]]
-    if [t.strong() for t in types] != [t.strong() for t in wanted]:
+    if core(types) != core(wanted):
         raise TypeError(f"scan: takes {', '.join(map(str, wanted))}, got {', '.join(map(str, types))}")
     outs = loop.graph.out_types
     started = loop.graph.in_types[loop.consts : loop.consts + loop.carry]
-    if [t.strong() for t in outs[: loop.carry]] != [t.strong() for t in started]:
+    if core(outs[: loop.carry]) != core(started):
         raise TypeError(f"scan: carries {', '.join(map(str, started))}, got {', '.join(map(str, outs[: loop.carry]))}")
+    agree(wanted, types)
     return [*started, *[stacked(t, loop.length) for t in outs[loop.carry :]]]
 
 
@@ -167,6 +169,8 @@ def _part(graph: Graph, ins, indices, outs, sources) -> Graph:
 
 def scan(loop: Loop, operands: Sequence, sources: Sequence | None = None) -> list:
     """Run a loop, recorded or computed: what is the same in each turn is computed before it, once."""
+    if any_varies(operands, loop.graph):
+        loop = loop._replace(graph=fitted([loop.graph], operands, loop.consts, loop.carry)[0])
     form = normal(loop.graph, loop.consts, loop.carry)
     once = run(form.before, [operands[i] for i in form.reads], sources) if form.before.outs else []
     inner = loop._replace(graph=form.body, consts=len(form.consts) + form.hoisted, carry=len(form.carry))
@@ -241,15 +245,8 @@ def _swapped(x):
 def _vmap(size, xs, batched, *, axis_name=None, **params):
     loop = Loop(**params)
     graph, n, m = loop.graph, loop.consts, loop.carry
-    mask = tuple(batched)
-    if axis_name is None or not vmap_pass.mentions(graph, axis_name):
-        mask = grown(depends(graph), n, m, mask)
-    while True:
-        new, out = vmap_pass.vmap(graph, size, mask, axis_name)
-        more = (*mask[:n], *[a or b for a, b in zip(mask[n : n + m], out[:m], strict=True)], *mask[n + m :])
-        if more == mask:
-            break
-        mask = more
+    mask = vmap_pass.kept_batched(graph, size, n, m, batched, axis_name)
+    new, out = vmap_pass.vmap(graph, size, mask, axis_name)
     carried = mask[n : n + m]
     if carried != out[:m]:
         new = _repeated(new, size, [a and not b for a, b in zip(carried, out[:m], strict=True)])

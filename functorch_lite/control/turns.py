@@ -15,7 +15,8 @@ from functorch_lite.control.loops import rewired
 from functorch_lite.control.rows import first_of, like_row, mapped
 from functorch_lite.control.tangents import beside, pushed
 from functorch_lite.control.together import together
-from functorch_lite.ir import PRIMITIVES, ArrayType, Graph, compact, intern
+from functorch_lite.control.varied import any_varies, fitted
+from functorch_lite.ir import PRIMITIVES, ArrayType, Graph, agree, compact, core, intern
 from functorch_lite.prims.reduce import reduce_or
 from functorch_lite.trace import bind, inline, trace, typeof
 from functorch_lite.transforms import vmap as vmap_pass
@@ -51,6 +52,9 @@ class While(NamedTuple):
 
 def while_loop(loop: While, operands: Sequence) -> list:
     """Apply a loop as one equation; returns the list of its results. What its body returns as it came is a constant."""
+    if any_varies(operands, loop.body, loop.cond):
+        body, cond = fitted([loop.body, loop.cond], operands, loop.consts, len(loop.body.outs))
+        loop = loop._replace(cond=cond, body=body)
     body, n = simplify(loop.body), loop.consts
     fixed = [k for k, o in enumerate(body.outs) if o == n + k]
     if not fixed:
@@ -72,9 +76,9 @@ def loop_while(test: Callable, turn: Callable, start: Sequence) -> list:
 
 def check_types(loop: While, types: Sequence[ArrayType]) -> None:
     """Assert that the graphs of a loop fit its operands and one another."""
-    strong = lambda ts: [t.strong() for t in ts]
-    assert strong(types) == strong(loop.cond.in_types) == strong(loop.body.in_types), (types, loop)
-    assert strong(loop.body.out_types) == strong(loop.carried), loop.body
+    agree(loop.body.in_types, types)
+    assert core(types) == core(loop.cond.in_types), (types, loop)
+    assert core(loop.body.out_types) == core(loop.carried), loop.body
     assert all([t.shape[: len(loop.lead)] == loop.lead for t in loop.carried]), loop.body
 
 
@@ -93,15 +97,7 @@ def with_tangents(loop: While, active: Sequence[bool]) -> tuple[While, tuple[boo
 def batched_carry(loop: While, size: int, batched: Sequence[bool], axis: str | None) -> tuple[tuple[bool, ...], bool]:
     """Which operands of a loop are batched, once the carried values stay so; and whether rows stop each for itself."""
     n, m = loop.consts, len(loop.carried)
-    mask = tuple(batched)
-    if axis is None or not vmap_pass.mentions(loop.body, axis):
-        mask = grown(depends(loop.body), n, m, mask)
-    while True:
-        _, out = vmap_pass.vmap(loop.body, size, mask, axis)
-        more = (*mask[:n], *[a or b for a, b in zip(mask[n:], out, strict=True)])
-        if more == mask:
-            break
-        mask = more
+    mask = vmap_pass.kept_batched(loop.body, size, n, m, batched, axis)
     _, (ragged,) = vmap_pass.vmap(loop.cond, size, mask, axis)
     if ragged or (loop.lead and any(mask)):
         return (*mask[:n], *[True] * m), True

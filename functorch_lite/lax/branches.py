@@ -13,9 +13,11 @@ from functorch_lite.array import asarray
 from functorch_lite.control import cond as control
 from functorch_lite.control.rows import I32
 from functorch_lite.control.together import together
-from functorch_lite.ir import ArrayType, Graph
+from functorch_lite.control.varied import all_varying, check_local, everywhere
+from functorch_lite.ir import ArrayType, Graph, joint
 from functorch_lite.lax.carry import operands as operand_leaves
 from functorch_lite.lax.carry import results
+from functorch_lite.prims.collective import vary
 from functorch_lite.prims.elementwise import clamp, convert, min_, ne
 from functorch_lite.trace import SCALARS, Traced, Tracer, at, current_frame, inline, trace, typeof
 from functorch_lite.transforms.common import rebuild
@@ -128,8 +130,11 @@ def _choose(what: str, index: Any, funs: Sequence[Callable], operands: tuple, na
     trees = [out for _, out in made]
     _check_trees(what, trees, names)
     graphs, captured = together([traced for traced, _ in made])
-    graphs = _alike(what, graphs, trees[0], names)
-    return trees[0].unflatten(control.switch(index, graphs, [*captured, *leaves]))
+    axes = typeof(index).vary
+    for name, graph in zip(names, graphs, strict=True):
+        check_local(what, [graph], axes, name)
+    graphs = _alike(what, [everywhere(g, axes) for g in graphs], trees[0], names)
+    return trees[0].unflatten(control.switch(index, graphs, all_varying([*captured, *leaves], axes)))
 
 
 _compared: set = set()  # branches that were compared: their code, and the types of the operands
@@ -203,7 +208,7 @@ def _common(what: str, outs: Sequence[Sequence[ArrayType]], structure: Any, name
     wanted, bad = [], []
     for k, types in enumerate(zip(*outs, strict=True)):
         dtype, weak = dtypes.promote(tuple([t.dtype for t in types]), tuple([t.weak for t in types]))
-        wanted.append(types[0].with_dtype(dtype, weak))
+        wanted.append(types[0].with_dtype(dtype, weak).varying(joint(types)))
         if len({t.shape for t in types}) > 1 or any(t.dtype != dtype and not t.weak for t in types):
             bad.append(k)
     if bad:
@@ -222,6 +227,6 @@ def _converted(graph: Graph, types: Sequence) -> Graph:
         return graph
 
     def body(*xs):
-        return [convert(y, t.dtype, t.weak) for y, t in zip(inline(graph, xs), types, strict=True)]
+        return [vary(convert(y, t.dtype, t.weak), t.vary) for y, t in zip(inline(graph, xs), types, strict=True)]
 
     return rebuild(body, graph.in_types, "cond")

@@ -16,7 +16,8 @@ from functorch_lite.api.arguments import name_of
 from functorch_lite.array import Array, asarray
 from functorch_lite.control.custom import erase
 from functorch_lite.control.loops import running
-from functorch_lite.ir import ArrayType, Graph, Lit, array_type
+from functorch_lite.ir import ArrayType, Graph, Lit, array_type, joint
+from functorch_lite.prims.collective import vary
 from functorch_lite.prims.elementwise import convert
 from functorch_lite.trace import SCALARS, Traced, Tracer, at, current_frame, typeof
 
@@ -133,8 +134,8 @@ class Carry:
         made = []
         for x, t in zip(leaves, self.types, strict=True):
             got = typeof(x)
-            fits = got.shape == t.shape and got.dtype != t.dtype and joined(t, got) is t
-            made.append(convert(x, t.dtype) if fits else x)
+            fits = got.shape == t.shape and got.dtype != t.dtype and joined(t, got.varying(t.vary)) is t
+            made.append(vary(convert(x, t.dtype) if fits else x, t.vary))
         return made
 
     def settle(self, attempt: Callable[[], Traced], captured_first: bool = True) -> Traced:
@@ -168,7 +169,7 @@ class Carry:
 
 
 def _as(x: Any, type_: ArrayType) -> Any:
-    return convert(x, type_.dtype, type_.weak)
+    return vary(convert(x, type_.dtype, type_.weak), type_.vary)
 
 
 def _remark(graph: Graph, k: int, given: ArrayType, got: ArrayType) -> str:
@@ -194,7 +195,7 @@ def joined(given: ArrayType, got: ArrayType) -> ArrayType | None:
     for t in (given, got):
         if not (t.weak or holds(dtype, t.dtype)):
             return None
-    return array_type(given.shape, dtype, weak, given.vary)
+    return array_type(given.shape, dtype, weak, joint((given, got)))
 
 
 @functools.lru_cache(None)

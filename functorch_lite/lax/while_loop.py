@@ -17,6 +17,7 @@ from functorch_lite.control.schedule import I32, LEAST
 from functorch_lite.control.together import together
 from functorch_lite.control.turns import While
 from functorch_lite.control.turns import while_loop as run_while
+from functorch_lite.control.varied import all_varying, check_local, everywhere
 from functorch_lite.lax.carry import Carry, Watched, operand, results, unwatched
 from functorch_lite.prims.elementwise import add, convert, lt, sub
 from functorch_lite.prims.shape import full
@@ -51,7 +52,7 @@ def while_loop(cond_fun: Callable, body_fun: Callable, init_val: Any, *, checkpo
     body = carry.settle(lambda: trace(turn, carry.types, transform="while_loop", name=name_of(body_fun)))
     cond = trace(test, carry.types, transform="while_loop", name=name_of(cond_fun))
     slots = _slots("while_loop", checkpoints)
-    made = _run(cond, body, carry.start(), slots, watched, watched.total if watched else 0)
+    made = _run("while_loop", cond, body, carry.start(), slots, watched, watched.total if watched else 0)
     return carry.structure.unflatten(made)
 
 
@@ -97,16 +98,25 @@ def fori_loop(
         raise ValueError(f"fori_loop: unroll={unroll!r} needs Python ints as bounds, and no checkpoints, at {at()}")
     else:
         cond = trace(lambda *xs: [lt(xs[-1], stop)], [*carry.types, integer], transform="fori_loop")
-        made = _run(cond, body, [*carry.start(), start], slots, watched, sub(stop, start) if watched else 0)
+        total = sub(stop, start) if watched else 0
+        made = _run("fori_loop", cond, body, [*carry.start(), start], slots, watched, total)
     return carry.structure.unflatten(made[:-1])
 
 
 # ---- what both share ----
 
 
-def _run(cond: Traced, body: Traced, start: Sequence, slots: int | None, watched: Watched | None, total: Any) -> list:
+def _run(
+    what: str, cond: Traced, body: Traced, start: Sequence, slots: int | None, watched: Watched | None, total: Any
+) -> list:
     (test, turn), captured = together([cond, body])
-    loop, given = While(test, turn, len(captured), slots), [*captured, *start]
+    given = [*captured, *start]
+    while axes := test.out_types[0].vary:  # all that is carried varies then, and the predicate perhaps over more axes
+        check_local(what, [test, turn], axes, "the body")
+        test, turn, given = everywhere(test, axes), everywhere(turn, axes), all_varying(given, axes)
+        if test.out_types[0].vary == axes:
+            break
+    loop = While(test, turn, len(captured), slots)
     if watched is None:
         return run_while(loop, given)
     expected = full((), total, I32) if isinstance(total, int) else convert(total, I32)

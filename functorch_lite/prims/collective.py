@@ -139,7 +139,7 @@ vary_p = Primitive(
     params=("axes",),
     infer=lambda x, *, axes: array_type(x.shape, x.dtype, x.weak, tuple(sorted({*x.vary, *axes}))),
     jvp=(lambda t, y, x, *, axes: vary(t, axes),),
-    transpose=lambda ct, x, *, axes: (psum(ct, axes),),
+    transpose=lambda ct, x, *, axes: (psum(ct, [a for a in axes if a not in x.type.vary]),),
     vmap=lambda size, xs, batched, *, axes, axis_name=None: (vary(xs[0], _without(axes, axis_name)), batched[0]),
     simplify=lambda x, *, axes: x if set(axes) <= set(x.type.vary) else None,
     names_axis=named,

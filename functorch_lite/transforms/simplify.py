@@ -98,9 +98,12 @@ def _simpler(eqn: Eqn, types, makes) -> tuple[Eqn, int | None]:
             break
         prim, operands, params = better
         atoms = tuple([v.number if type(v) is Value else v for v in operands])
-        eqn = Eqn(prim, atoms, tuple(params.items()), eqn.outs)
-        ins = tuple([a.type if type(a) is Lit else types[a] for a in atoms])
-        assert infer(prim, ins, eqn.params)[0].strong() is out.strong(), eqn
+        new = Eqn(prim, atoms, tuple(params.items()), eqn.outs)
+        made = infer(prim, tuple([a.type if type(a) is Lit else types[a] for a in atoms]), new.params)[0]
+        if made.vary != out.vary:  # a constant varies over no axis
+            break
+        assert made.strong() is out.strong(), new
+        eqn = new
     return eqn, None
 
 

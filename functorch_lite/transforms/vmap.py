@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from functorch_lite.ir import Eqn, Graph, subgraphs
 from functorch_lite.transforms.common import again, read, rebuild, rewrite, visit
+from functorch_lite.transforms.depends import depends, grown
 
 
 def names(eqn: Eqn, axis: str) -> bool:
-    """Whether an equation, or a graph inside it, reads the named axis."""
+    """Whether an equation, or a graph inside it, reads the named axis or varies over it."""
     named = eqn.prim.names_axis
     if named is not None and axis in named(**dict(eqn.params)):
         return True
-    return any(mentions(graph, axis) for graph in subgraphs(eqn.params))
+    graphs = subgraphs(eqn.params)
+    return any(mentions(g, axis) or any(axis in t.vary for t in g.in_types) for g in graphs)
 
 
 @rewrite
 def mentions(graph: Graph, axis: str) -> bool:
-    """Whether any equation of the graph reads the named axis."""
+    """Whether any equation of the graph reads the named axis or varies over it."""
     return any(names(eqn, axis) for eqn in graph.eqns)
 
 
@@ -60,3 +64,20 @@ def vmap(
 
     types = [outside(t.with_shape((size, *t.shape)) if b else t) for t, b in zip(graph.in_types, batched, strict=True)]
     return rebuild(body, types, "vmap"), tuple(mask)
+
+
+def kept_batched(
+    graph: Graph, size: int, fixed: int, carried: int, batched: Sequence[bool], axis: str | None
+) -> tuple[bool, ...]:
+    """Which inputs of the body of a loop are batched, once what is carried stays so: the inputs after the `fixed` ones,
+    which become the first results."""
+    mask = tuple(batched)
+    if axis is None or not mentions(graph, axis):
+        mask = grown(depends(graph), fixed, carried, mask)
+    while True:
+        out = vmap(graph, size, mask, axis)[1]
+        more = [a or b for a, b in zip(mask[fixed : fixed + carried], out[:carried], strict=True)]
+        made = (*mask[:fixed], *more, *mask[fixed + carried :])
+        if made == mask:
+            return mask
+        mask = made
