@@ -328,8 +328,9 @@ def test_a_function_that_captured_what_is_differentiated():
         f.defjvp(lambda p, t: (p[0] * w, t[0]))
         return f(w)
 
-    with pytest.raises(TypeError, match="pass it as an argument"):
-        fl.grad(outer)(2.0)
+    for inside in (lambda f: f, fl.jit, fl.checkpoint):
+        with pytest.raises(TypeError, match="pass it as an argument"):
+            fl.grad(inside(outer))(2.0)
     kept = []
     fl.grad(lambda x: (kept.append(x), x)[1])(1.0)
     f = fl.custom_jvp(fnp.sin)
@@ -383,3 +384,38 @@ def test_the_cotangent_of_a_result_that_is_not_mapped_counts_once():
         got, want = (fl.vjp(fl.vmap(g, (None, 0)), 0.3, y)[1](cts) for g in (f, f.fun))
         for a, b in zip(got, want, strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-6)
+
+
+def test_rules_of_functions_with_constants_inside_other_functions():
+    """A constant that the function captured is not differentiated, nor mapped, though it enters the inner graph."""
+    constant = fnp.array([1.5, 0.25], "float64")
+    forward = fl.custom_jvp(lambda x: x / constant)
+    forward.defjvp(lambda xs, ts: (forward(*xs), ts[0] * 3))
+    backward = fl.custom_vjp(lambda x: x / constant)
+    backward.defvjp(lambda x: (backward(x), None), lambda _, ct: (ct * 3,))
+    x = fnp.array([1.0, 2.0], "float64")
+    for f in (forward, backward):
+        for inside in (fl.jit, fl.checkpoint, lambda f: lambda x: fl.lax.scan(lambda c, _: (f(c), None), x, None, 1)[0]):
+            total = lambda x, f=f, inside=inside: fnp.sum(inside(f)(x))
+            for g in (fl.grad(total), fl.jit(fl.grad(total)), lambda x, t=total: fl.vmap(fl.grad(t))(x[None])[0]):
+                same(g(x), x * 0 + 3)
+    rows = fl.custom_batching.custom_vmap(lambda x: x * constant)
+    rows.def_vmap(lambda size, batched, x: (x * constant + 1, True))
+    same(fl.vmap(fl.jit(rows))(x[None]), x[None] * constant + 1)
+
+
+def test_a_vmap_rule_inside_jit_where_one_argument_is_not_mapped():
+    f = fl.custom_batching.custom_vmap(lambda x, y: x * y)
+    f.def_vmap(lambda size, batched, x, y: (x * (y if batched[1] else y[None]), True))
+    x, y = fnp.ones((3, 2)), fnp.array([1.0, 2.0])
+    for g in (f, fl.jit(f)):
+        same(fl.vmap(g, (0, None))(x, y), x * y)
+    captured = lambda w: fl.jit(lambda x: made(x, w))(w)
+
+    def made(x, w):
+        inner = fl.custom_batching.custom_vmap(lambda x: x * w)
+        inner.def_vmap(lambda size, batched, x: (x, True))
+        return inner(x)
+
+    with pytest.raises(TypeError, match="captured a mapped value"):
+        fl.vmap(captured)(y)

@@ -9,7 +9,8 @@ import numpy as np
 
 from functorch_lite import dtypes, tree
 from functorch_lite.api.arguments import Outputs, describe, float0_zeros, is_array, name_of
-from functorch_lite.control.custom import custom_p, with_jvp_p, with_vjp_p, with_vmap_p
+from functorch_lite.control.custom import captured_error, custom_p, with_jvp_p, with_vjp_p, with_vmap_p
+from functorch_lite.errors import LeakedTracerError
 from functorch_lite.ir import ArrayType, Eqn, Graph, array_type, intern
 from functorch_lite.prims.elementwise import convert
 from functorch_lite.prims.shape import batch, reduce_sum, zeros_like
@@ -74,11 +75,15 @@ class UserRule(Rule):
             return self._close_vmap(kind, frame, eqn, params["graph"], reached) if self.rules.vmap else eqn
         if self.rules.jvp is None and self.rules.fwd is None:
             return eqn
-        for a, r in zip(eqn.ins[: self.captured], reached, strict=False):
-            if r:
-                raise TypeError(
-                    f"`{self.rules.name}` has its own derivative rule, but captured {frame.types[a]}, which is "
-                    f"differentiated here, at {at()}; pass it as an argument")
+        try:
+            return self._close_derivative(frame, eqn, params, reached)
+        except LeakedTracerError:  # the rule may use what the function captured, in a function that has returned
+            for a, r in zip(eqn.ins[: self.captured], reached, strict=False):
+                if r:
+                    raise captured_error(self.rules.name, frame.types[a]) from None
+            raise
+
+    def _close_derivative(self, frame, eqn, params, reached) -> Eqn:
         types = [frame.types[a] for a in eqn.ins]
         values = [Tracer(frame, a) for a in eqn.ins]
         if self.rules.jvp is not None:
@@ -197,9 +202,7 @@ class UserRule(Rule):
 
     def _close_vmap(self, kind, frame, eqn, graph, reached) -> Eqn:
         rules = self.rules
-        if any(reached[: self.captured]):
-            raise TypeError(f"`{rules.name}` has its own vmap rule, but captured a mapped value, at {at()}; pass it as "
-                            "an argument")  # fmt: skip
+        reached = (*[False] * self.captured, *reached[self.captured :])
         row_types = [frame.types[a] for a in eqn.ins]
         types = [_batched_type(t, kind.size) if b else t for t, b in zip(row_types, reached, strict=True)]
         masks: list[tuple] = []
