@@ -6,6 +6,7 @@ Programs differ in length from round to round, so that no cache of whole program
 from __future__ import annotations
 
 import time
+from functools import partial
 
 import numpy as np
 
@@ -60,12 +61,10 @@ def race(bench, work, target, chains, action, prepared=False):
         for turn in range(ROUNDS + 1):
             length = LENGTH + turn
             for name, (library, chain, x) in chains.items():
-                f, start = chain(length), time.perf_counter()
-                if prepared:
-                    act, start = action(library, f, x), time.perf_counter()
-                    act()
-                else:
-                    action(library, f, x)
+                f = chain(length)
+                act = action(library, f, x) if prepared else partial(action, library, f, x)
+                start = time.perf_counter()  # not before: what the other left in `act` is freed above, on nobody's time
+                act()
                 if turn:  # the first turn warms memo tables that the library keeps for good
                     taken[name].append((time.perf_counter() - start) / (2 * length + 1))
     except Exception as e:

@@ -345,6 +345,14 @@ class Graph:
         self._hash = hash((tuple([types[i] for i in ins]), eqns, outs))
         self._effects = self._open = None
 
+    def sourced(self, sources: tuple) -> Graph:
+        """The same program with other sources; what is known of it is known of this one."""
+        made = object.__new__(Graph)
+        made.types, made.ins, made.eqns, made.outs = self.types, self.ins, self.eqns, self.outs
+        made.sources, made.names = sources, self.names
+        made._hash, made._effects, made._open = self._hash, self._effects, self._open
+        return made
+
     def __hash__(self):
         return self._hash
 
@@ -365,7 +373,7 @@ class Graph:
     def effects(self) -> tuple[str, ...]:
         """The kinds of effect of its equations, also of those inside nested graphs; sorted."""
         if self._effects is None:
-            kinds = {kind for eqn in self.eqns for kind in eqn_effects(eqn)}
+            kinds = {kind for eqn in self.eqns if eqn.prim.many or eqn.prim.effects for kind in eqn_effects(eqn)}
             self._effects = tuple(sorted(kinds))
         return self._effects
 
@@ -373,7 +381,7 @@ class Graph:
     def open(self) -> bool:
         """Whether an equation, at any depth, holds a token: such a graph is not cached."""
         if self._open is None:
-            self._open = any(is_open(eqn) for eqn in self.eqns)
+            self._open = any([open_params(eqn.params) for eqn in self.eqns if eqn.prim.many])
         return self._open
 
     def __str__(self) -> str:

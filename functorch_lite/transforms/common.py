@@ -125,5 +125,4 @@ def again(graph: Graph, eqn: Eqn, env):
 
 def via(graph: Graph, first: Graph) -> Graph:
     """`graph`, derived from `first`, with the sources `first` has: indices then refer to the graph it came from."""
-    sources = tuple([first.sources[s] if type(s) is int else s for s in graph.sources])
-    return Graph(graph.types, graph.ins, graph.eqns, graph.outs, sources, graph.names)
+    return graph.sourced(tuple([first.sources[s] if type(s) is int else s for s in graph.sources]))

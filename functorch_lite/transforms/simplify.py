@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any, NamedTuple
 
 from functorch_lite.ir import Eqn, Graph, Lit, Primitive, compact, eqn_effects, infer
@@ -10,7 +11,7 @@ from functorch_lite.transforms.common import rewrite
 
 def indexed(graph: Graph) -> Graph:
     """The graph as derived from itself: every equation comes from the one with its index."""
-    return Graph(graph.types, graph.ins, graph.eqns, graph.outs, tuple(range(len(graph.eqns))), graph.names)
+    return graph.sourced(tuple(range(len(graph.eqns))))
 
 
 class Value(NamedTuple):
@@ -36,43 +37,43 @@ def simplify(graph: Graph) -> Graph:
 
     A `simplify` rule returns None, an operand that the result equals, or (prim, operands, params) that compute it.
     """
-    types, same, first, kept = graph.types, {}, {}, []
+    types, same, first, eqns = graph.types, {}, {}, list(graph.eqns)  # None: not needed
     makes: dict[int, Eqn] = {}  # the equations that rules look through
-    for k, old in enumerate(graph.eqns):
-        prim, ins, params, outs = eqn = old
+    telling: set[int] = set()  # the results of those that tell what they do
+    for k, eqn in enumerate(graph.eqns):
+        prim, ins, params, outs = eqn
         if same and not same.keys().isdisjoint(ins):
             ins = tuple([same.get(a, a) for a in ins])
-            eqn = Eqn(prim, ins, params, outs)
-        if prim.simplify is not None and (prim.literals is None or _telling(ins, makes)):
+            eqns[k] = eqn = Eqn(prim, ins, params, outs)
+        rule = prim.simplify
+        if rule is not None and (prim.literals is None or _worthwhile(ins, telling)):
             eqn, equal = _simpler(eqn, types, makes)
             if equal is not None:
                 same[outs[0]] = equal
+                eqns[k] = None
                 continue
-            prim, ins, params, outs = eqn
+            prim, ins, params, outs = eqns[k] = eqn
         if not prim.many or not eqn_effects(eqn):
             found = first.setdefault((prim, ins, params), outs)
             if found is not outs and all([types[a] is types[b] for a, b in zip(found, outs, strict=True)]):
                 same.update(zip(outs, found, strict=True))
+                eqns[k] = None
                 continue
-        kept.append((eqn, k))
-        if not prim.many and (prim.simplify is not None or prim.tells):
-            makes[outs[0]] = eqn
-    outs = tuple([same.get(o, o) for o in graph.outs]) if same else graph.outs
-    kept, unchanged = _live(kept, outs)
-    if unchanged and len(kept) == len(graph.eqns) and all([eqn is graph.eqns[k] for eqn, k in kept]):
-        return indexed(graph)
-    return compact(types, graph.ins, [e for e, _ in kept], outs, [k for _, k in kept], graph.names)
+        if not prim.many:
+            if prim.tells:
+                telling.add(outs[0])
+            if prim.tells or prim.simplify is not None:
+                makes[outs[0]] = eqn
+    return _live(graph, eqns, tuple([same.get(o, o) for o in graph.outs]))
 
 
-def _telling(ins, makes) -> bool:
+def _worthwhile(ins, telling) -> bool:
     """Whether a rule of an elementwise operation may find something: a literal, one operand twice, or one that tells
     what it is."""
-    if len(ins) > 1 and ins[-1] == ins[-2]:
-        return True
-    for a in ins:
-        if type(a) is Lit or (a in makes and makes[a].prim.tells):
-            return True
-    return False
+    if len(ins) == 2:
+        a, b = ins
+        return a == b or type(a) is Lit or type(b) is Lit or a in telling or b in telling
+    return Lit in map(type, ins) or not telling.isdisjoint(ins) or (len(ins) > 2 and ins[-1] == ins[-2])
 
 
 def _simpler(eqn: Eqn, types, makes) -> tuple[Eqn, int | None]:
@@ -107,32 +108,31 @@ def _simpler(eqn: Eqn, types, makes) -> tuple[Eqn, int | None]:
     return eqn, None
 
 
-def _live(pairs, outs) -> tuple[list, bool]:
-    """The equations on which a result or an effect depends, and whether these are all, as they were."""
-    live, kept, unchanged = set(outs), [], True
-    for pair in reversed(pairs):
-        eqn = pair[0]
-        if eqn.prim.many:
-            if live.isdisjoint(eqn.outs) and not eqn_effects(eqn):
-                unchanged = False
-                continue
-            if eqn.prim.dce is not None:
-                less = eqn.prim.dce(eqn, tuple([o in live for o in eqn.outs]))
-                if less is not eqn:
-                    eqn, pair, unchanged = less, (less, pair[1]), False
-        elif eqn.outs[0] not in live:
-            unchanged = False
+def _live(graph: Graph, eqns: list, outs: tuple) -> Graph:
+    """The graph with those of these equations on which a result or an effect depends."""
+    live = set(outs)
+    for k in range(len(eqns) - 1, -1, -1):
+        eqn = eqns[k]
+        if eqn is None:
             continue
-        live.update(eqn.ins)
-        kept.append(pair)
-    kept.reverse()
-    return kept, unchanged
+        prim, ins, _, results = eqn
+        if not prim.many:
+            if results[0] not in live:
+                eqns[k] = None
+                continue
+        elif live.isdisjoint(results) and not eqn_effects(eqn):
+            eqns[k] = None
+            continue
+        elif prim.dce is not None:
+            _, ins, _, _ = eqns[k] = prim.dce(eqn, tuple([o in live for o in results]))
+        live.update(ins)
+    if all(map(operator.is_, eqns, graph.eqns)):
+        return indexed(graph)
+    kept = [k for k, eqn in enumerate(eqns) if eqn is not None]
+    return compact(graph.types, graph.ins, [eqns[k] for k in kept], outs, kept, graph.names)
 
 
 @rewrite
 def dce(graph: Graph) -> Graph:
     """Drop the equations on which neither a result nor an effect depends, also inside nested graphs."""
-    kept, unchanged = _live([(eqn, k) for k, eqn in enumerate(graph.eqns)], graph.outs)
-    if unchanged:
-        return indexed(graph)
-    return compact(graph.types, graph.ins, [e for e, _ in kept], graph.outs, [k for _, k in kept], graph.names)
+    return _live(graph, list(graph.eqns), graph.outs)

@@ -25,7 +25,6 @@ _create = ir.Operation.create
 
 LOWERINGS: dict[Primitive, Callable] = {}
 NAMES: dict[Primitive, str] = {}  # of those that are one operation without attributes, on all dtypes
-_NOTHING: dict[str, Any] = {}
 
 
 def lowering(prim: Primitive) -> Callable:
@@ -280,14 +279,16 @@ class Lowering:
 
     def body(self, graph: Graph, args: list) -> list:
         """Emit the equations at the current insertion point; returns the results."""
-        types, env, location = graph.types, args, self.d.location
-        for k, (prim, ins, params, outs) in enumerate(graph.eqns):
-            self.loc = loc = location[graph.sources[k]]
+        types, env, location, type_of = graph.types, args, self.d.location, self.d.type
+        for (prim, ins, params, outs), source in zip(graph.eqns, graph.sources, strict=True):
+            self.loc = loc = location[source]
             name = NAMES.get(prim)
-            if name is not None and Lit not in map(type, ins):  # most equations: nothing to look up but the type
-                made = _create(name, [self.d.type[types[outs[0]]]], [env[a] for a in ins], _NOTHING, loc=loc)
-                env.append(made.result)
-                continue
+            if name is not None:
+                a, b, count = ins[0], ins[-1], len(ins)
+                if count < 3 and type(a) is int and type(b) is int:  # most: nothing to look up but the type
+                    operands = [env[a]] if count == 1 else [env[a], env[b]]
+                    env.append(_create(name, [type_of[types[outs[0]]]], operands, None, None, 0, loc).result)
+                    continue
             shape = types[outs[0]].shape if outs else ()
             xs, in_types = [], []
             for i, a in enumerate(ins):
