@@ -62,7 +62,7 @@ def _simpler(record: list[int]) -> Iterator[list[int]]:
                 yield record[:start] + [0] * size + record[start + size :]
     for k, value in enumerate(record):
         for less in dict.fromkeys((0, value // 2, value - 1)):
-            if less < value:
+            if 0 <= less < value:
                 yield [*record[:k], less, *record[k + 1 :]]
 
 

@@ -48,7 +48,7 @@ def lift(graph: Graph) -> tuple[Graph, list[Lit]]:
     def body(*args):
         numbers, env = iter(args[:n]), list(args[n:])
         for eqn, params in visit(graph):
-            shape = graph.types[eqn.outs[0]].shape
+            shape = graph.types[eqn.outs[0]].shape if eqn.outs else ()  # callbacks may have no results
             xs = []
             for i, a in enumerate(eqn.ins):
                 if type(a) is Lit and _liftable(a):
