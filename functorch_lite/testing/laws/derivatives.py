@@ -181,7 +181,7 @@ def _linear(p: Problem, what: str, fun, first, second, names) -> None:
     want = [_combined(a, b) for a, b in zip(arrays(fun(*first)), arrays(fun(*second)), strict=True)]
 
     def bound():
-        parts = [rounding(fun, v) for v in (mixed, first, second)]
+        parts = [rounding(fun, v, inputs=True) for v in (mixed, first, second)]
         sizes = [2 * (a + b + c) for a, b, c in zip(*[q.sizes for q in parts], strict=True)]
         return Bound(sizes, parts[0].equations)
 
