@@ -7,6 +7,7 @@ import pytest
 
 import functorch_lite as fl
 import functorch_lite.numpy as fnp
+from functorch_lite.transforms.literals import lift
 
 
 def same(a, b):
@@ -225,3 +226,10 @@ def test_other_functions_are_the_same_program():
         fl.jit(lambda x: fl.pure_callback(lambda v: v, spec, x))(2.0)
     gc.collect()
     assert len(functions._known) - alive < 5
+
+
+def test_a_callback_beside_a_number_that_becomes_an_input():
+    """The callback has no result whose shape the number could take."""
+    graph = fl.make_graph(lambda x: (fl.debug.callback(print, x), x * 0.3)[1])(fnp.ones(3))
+    lifted, numbers = lift(graph)
+    assert [n.value for n in numbers] == [0.3] and len(lifted.eqns) == len(graph.eqns) + 1
