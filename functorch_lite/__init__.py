@@ -42,6 +42,7 @@ from functorch_lite.api.forward import jvp, linearize
 from functorch_lite.api.inspect import ShapeDtypeStruct, eval_shape, make_graph, make_jaxpr
 from functorch_lite.api.jacobians import hessian, hvp, jacfwd, jacobian, jacrev
 from functorch_lite.api.jit import jit
+from functorch_lite.api.pmap import pmap
 from functorch_lite.api.remat import checkpoint, checkpoint_name, checkpoint_policies, remat, residuals
 from functorch_lite.api.reverse import grad, linear_transpose, value_and_grad, vjp
 from functorch_lite.api.vmap import vmap
@@ -62,8 +63,8 @@ __all__ = [
     "custom_rules", "custom_vjp", "debug", "default_backend", "device_count", "device_get", "device_put", "devices",
     "disable_jit", "dtypes", "error_if", "errors", "eval_shape", "float0", "grad", "hessian", "hvp", "io_callback",
     "jacfwd", "jacobian", "jacrev", "jit", "jvp", "lax", "linear_call", "linear_transpose", "linearize",
-    "local_device_count", "local_devices", "make_graph", "make_jaxpr", "nn", "numpy", "progress", "pure_callback",
-    "random", "register_dataclass", "register_pytree_node", "remat", "residuals", "tree", "tree_util", "typeof",
+    "local_device_count", "local_devices", "make_graph", "make_jaxpr", "nn", "numpy", "pmap", "progress",
+    "pure_callback", "random", "register_dataclass", "register_pytree_node", "remat", "residuals", "tree", "tree_util", "typeof",
     "value_and_grad", "vjp", "vmap",
 ]  # fmt: skip
 

@@ -32,6 +32,8 @@ class Backend:
     executable: Any  # (Graph, name, donated, device) -> what runs it on buffers
     module: Any  # (Graph, name, donated) -> StableHLO module
     hlo_text: Any  # StableHLO text -> HLO text
+    gathered: Any  # (buffer on several devices, its sharding, ArrayType) -> NumPy array
+    shards_of: Any  # ShardedArray -> its parts
     widened: Any  # buffer of a packed narrow type -> buffer of a type that NumPy can read
 
 
@@ -230,6 +232,58 @@ class WeakArray(Array):
     def _find_type(self) -> ArrayType:
         strong = super()._find_type()
         return array_type(strong.shape, strong.dtype, True)
+
+
+class ShardedArray(Array):
+    """An Array whose parts lie on several devices; they are gathered when the host asks for the value."""
+
+    __slots__ = ("_shards", "sharding")
+
+    def __getattr__(self, name) -> Any:
+        if name == "_buffer":  # what would use it runs on one device
+            raise AttributeError("this Array lies on several devices")
+        return super().__getattr__(name)
+
+    def _find_value(self) -> np.ndarray:
+        if self._shards.is_deleted():
+            raise DonatedError(f"{self.type} was used at {at()} after its memory had been donated or deleted; use the "
+                               "result of the call that took it instead")  # fmt: skip
+        return backend.gathered(self._shards, self.sharding, self.type)
+
+    @property
+    def addressable_shards(self) -> list:
+        """The parts, one per device: each has `device`, `index`, `replica_id` and `data`."""
+        return backend.shards_of(self)
+
+    def block_until_ready(self):
+        self._shards.block_until_ready()
+        return self
+
+    def is_ready(self) -> bool:
+        return self._shards.is_ready()
+
+    def is_deleted(self) -> bool:
+        return self._shards.is_deleted()
+
+    def copy_to_host_async(self) -> None:
+        pass  # the parts are on the host already
+
+    def delete(self) -> None:
+        self._donate()
+        self._shards.delete()
+
+    def _donate(self) -> None:
+        try:
+            del self._value
+        except AttributeError:
+            pass
+
+
+def of_shards(buffer, sharding, type_: ArrayType) -> ShardedArray:
+    """Wrap a buffer that lies on several devices."""
+    self = _new(ShardedArray)
+    self._shards, self.sharding, self.type = buffer, sharding, type_
+    return self
 
 
 def _scalar(x: Array, what: str):

@@ -4,6 +4,7 @@ What a `with` block sets lives in a context variable, so threads and tasks never
 well under 100 ns, because every Python scalar asks.
 """
 
+import os
 import threading
 import weakref
 from contextlib import contextmanager
@@ -49,11 +50,19 @@ class _Setting:
         scoped_defaults.reset(self._tokens.pop())
 
 
+def _devices_of_environment() -> int:
+    text = os.environ.get("FUNCTORCH_LITE_CPU_DEVICES", "1")
+    if not text.isdecimal() or int(text) < 1:
+        raise ValueError(f"the environment variable FUNCTORCH_LITE_CPU_DEVICES must be a positive int, got {text!r}")
+    return int(text)
+
+
 class Config:
     """The settings; `functorch_lite.config` is the only instance."""
 
     def __init__(self):
         self._lock = threading.Lock()
+        self._cpu_devices, self._claimed = _devices_of_environment(), False
         self.process = _DEFAULTS["float32"]
         # Process-wide settings in order, the last one in force. A setting may still turn out to be a `with` block
         # until its handle is gone; a list, and not one saved value, lets two threads open blocks at the same moment.
@@ -87,6 +96,32 @@ class Config:
         with self._lock:
             self._settings = [entry for entry in self._settings if entry[0] is None or entry[0]() is not setting]
             self.process = self._settings[-1][1]
+
+    @property
+    def cpu_devices(self) -> int:
+        """How many devices the CPU counts as; settable before the first use of one.
+
+        The environment variable FUNCTORCH_LITE_CPU_DEVICES sets it too. Raises ValueError for what is no positive int,
+        RuntimeError once the devices have been made.
+        """
+        return self._cpu_devices
+
+    @cpu_devices.setter
+    def cpu_devices(self, count: int) -> None:
+        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+            raise ValueError(f"config.cpu_devices must be a positive int, got {count!r}")
+        with self._lock:
+            if self._claimed and count != self._cpu_devices:
+                raise RuntimeError(
+                    f"config.cpu_devices is set to {count} after the {self._cpu_devices} devices have been used; set "
+                    "it first thing in the program, or set the environment variable FUNCTORCH_LITE_CPU_DEVICES")
+            self._cpu_devices = count
+
+    def claim_devices(self) -> int:
+        """The number of CPU devices, from now on fixed."""
+        with self._lock:
+            self._claimed = True
+        return self._cpu_devices
 
     @property
     def default_float(self) -> np.dtype:

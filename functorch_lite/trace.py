@@ -67,6 +67,7 @@ class Axis(NamedTuple):
     names: tuple[str, ...]  # in the graph, the slowest first
     sizes: tuple[int, ...]
     started: str  # the user's line
+    devices: bool  # whether its rows, or parts of them, are devices
 
     @property
     def size(self) -> int:

@@ -22,9 +22,10 @@ from functorch_lite import dtypes, tree
 from functorch_lite.api.arguments import Outputs, argument_text, check_callable, leaf_array, leaf_names, name_of
 from functorch_lite.api.inspect import type_of_leaf
 from functorch_lite.api.stages import Lowered, Traced
-from functorch_lite.array import Array, WeakArray, asarray, backend, scalar
+from functorch_lite.array import Array, ShardedArray, WeakArray, asarray, backend, scalar
 from functorch_lite.config import config, jit_disabled, scoped_defaults
 from functorch_lite.control.call import call
+from functorch_lite.control.shard_map import devices_of
 from functorch_lite.errors import DonatedError, UnhashableStaticError
 from functorch_lite.ir import Graph, array_type, compact
 from functorch_lite.trace import SCALARS, Tracer, _thread, at, axes_in_scope, inline, leaked, trace, tracing
@@ -51,6 +52,8 @@ class Entry(NamedTuple):
     donated: tuple[bool, ...]  # of the inputs of the graph
     kept: tuple[bool, ...]  # of the inputs of the graph: those the program reads
     compiled: list  # [Compiled], filled by the first call that runs it
+    devices: Any  # what `devices_of` says about the graph
+    several: dict  # shardings of the operands -> the program that several devices run
 
 
 class Compiled(NamedTuple):
@@ -244,6 +247,8 @@ class Jitted:
                 return entry.out.build(inline(entry.graph, everything))
             values = call(self._program(entry), pick(everything, entry.kept), name_of(self.fun))
             return entry.out.build(values)
+        if entry.devices or any(type(x) is ShardedArray for x in inputs):
+            return self._run_on_several(entry, inputs)
         compiled = self._compiled(entry)
         if key is not None:
             self.fast[key] = compiled
@@ -268,6 +273,25 @@ class Jitted:
         for buffer in given:
             buffer.delete()
         return _built(results, compiled.blank, compiled.out_tree)
+
+    def _run_on_several(self, entry: Entry, inputs: Sequence):
+        """A call whose program needs several devices, or whose arguments lie on them."""
+        operands = list(compress([*entry.captured, *inputs], entry.kept))
+        layouts = tuple([getattr(x, "sharding", None) for x in operands])
+        made = entry.several.get(layouts)
+        if made is None:
+            made = backend.several(self._program(entry), name_of(self.fun), self._donated(entry), layouts)
+            entry.several[layouts] = made
+        given = list(compress(operands, made.donated))
+        if len({id(x) for x in given}) != len(given):
+            raise ValueError(f"jit of `{name_of(self.fun)}`: an array is donated and passed a second time, at {at()}; "
+                             "copy it, or do not donate it")  # fmt: skip
+        buffers = [made.place(x, k) for k, x in enumerate(operands)]
+        results = made(buffers)
+        for x, buffer in zip(given, compress(buffers, made.donated), strict=True):
+            x._donate()
+            buffer.delete()
+        return entry.out.build(results)
 
     def _explained(self, error: Exception, compiled: Compiled, buffers: Sequence) -> Exception:
         if any(b.is_deleted() for b in (*compiled.captured, *buffers)):
@@ -361,7 +385,7 @@ class Jitted:
         names = (names + [None] * len(types))[: len(types)] if names else []
         graph, captured = trace(flat, types, transform="jit", name=name_of(fun), names=names)
         flags = (*[False] * len(captured), *donated)
-        return Entry(graph, captured, structure, out[-1], flags, self._kept(graph), [])
+        return Entry(graph, captured, structure, out[-1], flags, self._kept(graph), [], devices_of(graph), {})
 
     def _kept(self, graph: Graph) -> tuple[bool, ...]:
         if self.keep_unused:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -45,80 +46,101 @@ def vmap(
     Raises ValueError if sizes disagree or axes do not fit, TypeError if `in_axes` is no tree of ints and Nones.
     """
     check_callable("vmap", fun)
-    if isinstance(in_axes, list):
-        in_axes = tuple(in_axes)
-    _check_axes("in_axes", in_axes)
-    _check_axes("out_axes", out_axes)
-    if not isinstance(in_axes, (tuple, int, np.integer, type(None))):
-        raise TypeError(f"vmap: in_axes must be an int, None, or a tuple with one entry per argument, got {in_axes!r} "
-                        f"at {at()}")  # fmt: skip
+    in_axes = checked_axes("vmap", in_axes, out_axes)
 
     @wraps(fun, "vmap")
     def wrapped(*args, **kwargs):
-        return _vmap(fun, in_axes, out_axes, axis_name, axis_size, args, kwargs)
+        return map_rows("vmap", fun, in_axes, out_axes, axis_name, axis_size, args, kwargs)
 
     return wrapped
 
 
-def _check_axes(what: str, axes: Any) -> None:
-    for x in tree.leaves(axes):
-        if isinstance(x, bool) or not isinstance(x, (int, np.integer)):
-            raise TypeError(f"vmap: {what} must be a tree of ints and Nones, got {x!r} in it, at {at()}")
+def checked_axes(who: str, in_axes: Any, out_axes: Any) -> Any:
+    """`in_axes` as an int, None or a tuple. Raises TypeError where these or the other axes are no trees of ints."""
+    for what, axes in (("in_axes", in_axes), ("out_axes", out_axes)):
+        for x in tree.leaves(axes):
+            if isinstance(x, bool) or not isinstance(x, (int, np.integer)):
+                raise TypeError(f"{who}: {what} must be a tree of ints and Nones, got {x!r} in it, at {at()}")
+    if isinstance(in_axes, list):
+        return tuple(in_axes)
+    if not isinstance(in_axes, (tuple, int, np.integer, type(None))):
+        raise TypeError(f"{who}: in_axes must be an int, None, or a tuple with one entry per argument, got {in_axes!r} "
+                        f"at {at()}")  # fmt: skip
+    return in_axes
 
 
-def _vmap(fun, in_axes, out_axes, axis_name, axis_size, args, kwargs):
-    if isinstance(in_axes, tuple) and len(in_axes) != len(args):
-        raise ValueError(f"vmap: in_axes has {len(in_axes)} entries, but `{name_of(fun)}` was called with {len(args)} "
-                         f"positional arguments, at {at()}; give one entry per argument")  # fmt: skip
-    leaves, structure = tree.flatten((args, kwargs))
-    axes = _leaf_axes(fun, in_axes, args, kwargs)
-    paths = None
-    arrays = []
-    for i, x in enumerate(leaves):
-        if axes[i] is None and not hasattr(x, "type") and not hasattr(x, "dtype"):
-            arrays.append(x)  # not mapped and no array: handed through
-            continue
-        if not hasattr(x, "type"):
-            paths = paths or _paths(args, kwargs)
-            x = leaf_array(x, "vmap", fun, paths[i])
-        arrays.append(x)
-    traced = [hasattr(x, "type") for x in arrays]
-    axes = [_normal_axis(fun, a, x, i, args, kwargs) for i, (a, x) in enumerate(zip(axes, arrays, strict=True))]
-    size = _common_size(fun, arrays, axes, axis_size, args, kwargs)
-    inputs = [_to_front(x, a) if a else x for x, a, t in zip(arrays, axes, traced, strict=True) if t]
-    batched = [a is not None for a, t in zip(axes, traced, strict=True) if t]
-    axes = {} if axis_name is None else {axis_name: new_axis("vmap", fun, axis_name, size)}
-    types = [_row(x.type, axes) if b else x.type for x, b in zip(inputs, batched, strict=True)]
+class Leaves:
+    """The arguments of a mapped function, flat: leaves, the tree, the axis of each that is mapped, and their size."""
+
+    def __init__(self, who: str, fun: Callable, in_axes: Any, axis_size: int | None, args: tuple, kwargs: dict):
+        if isinstance(in_axes, tuple) and len(in_axes) != len(args):
+            raise ValueError(
+                f"{who}: in_axes has {len(in_axes)} entries, but `{name_of(fun)}` was called with {len(args)} "
+                f"positional arguments, at {at()}; give one entry per argument")
+        leaves, self.structure = tree.flatten((args, kwargs))
+        axes = _leaf_axes(who, in_axes, args, kwargs)
+        paths, self.arrays = None, []
+        for i, x in enumerate(leaves):
+            if not hasattr(x, "type") and not (axes[i] is None and not hasattr(x, "dtype")):
+                paths = paths or _paths(args, kwargs)
+                x = leaf_array(x, who, fun, paths[i])
+            self.arrays.append(x)
+        # what is not mapped and no array is handed through
+        self.traced = [hasattr(x, "type") for x in self.arrays]
+        self.axes = [_normal_axis(who, fun, a, x, i, args, kwargs)
+                     for i, (a, x) in enumerate(zip(axes, self.arrays, strict=True))]  # fmt: skip
+        self.size = _common_size(who, fun, self.arrays, self.axes, axis_size, args, kwargs)
+
+    def operands(self) -> tuple[list, list]:
+        """The arrays that are traced, and the mapped axis of each."""
+        return list(compress(self.arrays, self.traced)), list(compress(self.axes, self.traced))
+
+    def call(self, fun: Callable, tracers: Sequence) -> Any:
+        """`fun` of the arguments, with these values for the traced leaves."""
+        it = iter(tracers)
+        args, kwargs = self.structure.unflatten(
+            [next(it) if t else x for x, t in zip(self.arrays, self.traced, strict=True)])
+        return fun(*args, **kwargs)
+
+
+def map_rows(who, fun, in_axes, out_axes, axis_name, axis_size, args, kwargs, axis: Axis | None = None):
+    """`fun` for all rows at once. With `axis`, the last part of a named axis is mapped, which has others besides."""
+    given = Leaves(who, fun, in_axes, axis_size, args, kwargs)
+    size, name = given.size, axis_name
+    axes = {}
+    if axis_name is not None:
+        axis = axis or new_axis(who, fun, axis_name, size)
+        axes, name = {axis_name: axis}, axis.names[-1]
+    operands, places = given.operands()
+    inputs = [_to_front(x, a) if a else x for x, a in zip(operands, places, strict=True)]
+    batched = [a is not None for a in places]
+    types = [_row(x.type, name) if b else x.type for x, b in zip(inputs, batched, strict=True)]
     values = [None if b else x for x, b in zip(inputs, batched, strict=True)]
     out: list[Outputs] = []
 
     def flat(*tracers):
-        this_frame().rows = _show_rows(size, inputs, batched, axis_name)
-        it = iter(tracers)
-        full = [next(it) if t else x for x, t in zip(arrays, traced, strict=True)]
-        args, kwargs = structure.unflatten(full)
-        out.append(Outputs("vmap", fun, fun(*args, **kwargs)))
+        this_frame().rows = _show_rows(size, inputs, batched, name)
+        out.append(Outputs(who, fun, given.call(fun, tracers)))
         return out[-1].traced
 
     mapped_inputs = {i for i, b in enumerate(batched) if b}
-    prepare = closing(Mapping(size, axis_name), lambda frame: mapped_inputs)
+    prepare = closing(Mapping(size, name), lambda frame: mapped_inputs)
     graph, captured = trace(
-        flat, types, values, transform="vmap", name=name_of(fun), concrete=True, prepare=prepare, axes=axes)
-    mask_in = (*[False] * len(captured), *batched)
-    made, mask = mapped(graph, size, mask_in, axis_name)
+        flat, types, values, transform=who, name=name_of(fun), concrete=True, prepare=prepare, axes=axes)
+    made, mask = mapped(graph, size, (*[False] * len(captured), *batched), name)
     results = run(made, [*captured, *inputs], graph.sources)
-    destinations = _out_axes(fun, out_axes, out[-1])
-    placed = [_place(fun, x, b, a, size, t) for x, b, a, t in
+    destinations = leaf_out_axes(who, out_axes, out[-1])
+    placed = [_place(who, fun, x, b, a, size, t) for x, b, a, t in
               zip(results, mask, destinations, graph.out_types, strict=True)]  # fmt: skip
     return out[-1].build(placed)
 
 
-def _leaf_axes(fun, in_axes, args, kwargs) -> list:
+def _leaf_axes(who, in_axes, args, kwargs) -> list:
     """The mapped axis of every leaf of (args, kwargs)."""
     if isinstance(in_axes, tuple):
         axes = []
         for n, (axis, arg) in enumerate(zip(in_axes, args, strict=True)):
-            axes.extend(_prefix(axis, arg, f"vmap: in_axes[{n}]"))
+            axes.extend(_prefix(axis, arg, f"{who}: in_axes[{n}]"))
     else:
         axes = [in_axes] * tree.structure(args).num_leaves
     return axes + [0] * tree.structure(kwargs).num_leaves
@@ -131,7 +153,7 @@ def _prefix(axis: Any, arg: Any, who: str) -> list:
     try:
         return tree.broadcast_prefix(axis, arg, is_leaf=lambda x: x is None, who=who)
     except (ValueError, TypeError) as error:
-        axes = who.removeprefix("vmap: ")
+        axes = who.partition(": ")[2]
         raise ValueError(f"{error}, at {at()}; {axes} must be a tree prefix of what it maps") from None
 
 
@@ -140,33 +162,33 @@ def _paths(args, kwargs) -> list:
     return paths + [(k, *path) for k in sorted(kwargs) for path, _ in tree.flatten_with_path(kwargs[k])[0]]
 
 
-def _normal_axis(fun, axis, x, i, args, kwargs):
+def _normal_axis(who, fun, axis, x, i, args, kwargs):
     if axis is None:
         return None
     t = x.type
     if not -t.ndim <= axis < t.ndim:
         where = argument_text(fun, _paths(args, kwargs)[i])
-        raise ValueError(f"vmap of `{name_of(fun)}`: {t} in {where} has no axis {axis} to map over, at {at()}; "
+        raise ValueError(f"{who} of `{name_of(fun)}`: {t} in {where} has no axis {axis} to map over, at {at()}; "
                          "use None in in_axes where nothing is mapped")  # fmt: skip
     return int(axis) % t.ndim
 
 
-def _common_size(fun, arrays, axes, axis_size, args, kwargs) -> int:
+def _common_size(who, fun, arrays, axes, axis_size, args, kwargs) -> int:
     sizes = {x.shape[a] for x, a in zip(arrays, axes, strict=True) if a is not None}
     if axis_size is not None:
         sizes.add(int(axis_size))
     if len(sizes) == 1:
         return int(sizes.pop())
     if not sizes:
-        raise ValueError(f"vmap of `{name_of(fun)}`: nothing is mapped, at {at()}; give at least one argument an axis, "
-                         "or pass axis_size")  # fmt: skip
+        raise ValueError(f"{who} of `{name_of(fun)}`: nothing is mapped, at {at()}; give at least one argument an "
+                         "axis, or pass axis_size")  # fmt: skip
     paths, lines = _paths(args, kwargs), []
     for i, (x, a) in enumerate(zip(arrays, axes, strict=True)):
         if a is not None:
             lines.append(f"{x.shape[a]} in {argument_text(fun, paths[i])} ({x.type}, axis {a})")
     if axis_size is not None:
         lines.append(f"{axis_size} as axis_size")
-    raise ValueError(f"vmap of `{name_of(fun)}`: the mapped axes need one size, got {'; '.join(lines)}, at {at()}")
+    raise ValueError(f"{who} of `{name_of(fun)}`: the mapped axes need one size, got {'; '.join(lines)}, at {at()}")
 
 
 def new_axis(transform: str, fun: Callable, name: Any, size: int) -> Axis:
@@ -177,33 +199,33 @@ def new_axis(transform: str, fun: Callable, name: Any, size: int) -> Axis:
     if frame is not None and name in frame.axes:
         raise AxisNameError(f"{transform} of `{name_of(fun)}`: there is an axis {name!r} already, from "
                             f"{frame.axes[name].started}, at {at()}; choose another name")  # fmt: skip
-    return Axis((name,), (size,), str(caller()))
+    return Axis((name,), (size,), str(caller()), False)
 
 
-def _row(t: ArrayType, axes: dict) -> ArrayType:
-    return t.with_shape(t.shape[1:]).varying(tuple(sorted({*t.vary, *axes})))
+def _row(t: ArrayType, name: str | None) -> ArrayType:
+    return t.with_shape(t.shape[1:]).varying(t.vary if name is None else tuple(sorted({*t.vary, name})))
 
 
 def _to_front(x, axis: int):
     return transpose(x, (axis, *[i for i in range(x.type.ndim) if i != axis]))
 
 
-def _out_axes(fun, out_axes, out: Outputs) -> list:
+def leaf_out_axes(who: str, out_axes: Any, out: Outputs) -> list:
     if out_axes is None or isinstance(out_axes, (int, np.integer)):
         return [out_axes] * len(out.traced)
-    return _prefix(out_axes, out.build([0] * len(out.traced)), "vmap: out_axes")
+    return _prefix(out_axes, out.build([0] * len(out.traced)), f"{who}: out_axes")
 
 
-def _place(fun, x, batched, axis, size, row: ArrayType):
+def _place(who, fun, x, batched, axis, size, row: ArrayType):
     """Bring the mapped axis of a result to where it is wanted."""
     if axis is None:
         if batched:
-            raise ValueError(f"vmap of `{name_of(fun)}`: out_axes is None for a result {row} that differs between "
+            raise ValueError(f"{who} of `{name_of(fun)}`: out_axes is None for a result {row} that differs between "
                              f"rows, at {at()}; give it an axis")  # fmt: skip
         return x
     n = row.ndim + 1
     if not -n <= axis < n:
-        raise ValueError(f"vmap of `{name_of(fun)}`: out_axes {axis} is no axis of a result of {n} axes, at {at()}")
+        raise ValueError(f"{who} of `{name_of(fun)}`: out_axes {axis} is no axis of a result of {n} axes, at {at()}")
     axis = int(axis) % n
     if not batched:
         shape = (*row.shape[:axis], size, *row.shape[axis:])

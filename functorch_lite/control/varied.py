@@ -13,7 +13,7 @@ from functorch_lite.errors import AxisNameError
 from functorch_lite.ir import Graph, nested
 from functorch_lite.prims.collective import axis_index_p, vary, vary_p
 from functorch_lite.trace import at, inline, typeof
-from functorch_lite.transforms.common import rebuild, rewrite, via
+from functorch_lite.transforms.common import rebuild, rewrite
 
 Axes = tuple[str, ...]
 
@@ -34,7 +34,7 @@ def varied(graph: Graph, ins: tuple[Axes, ...], outs: tuple[Axes, ...]) -> Graph
     def body(*xs):
         return [vary(y, axes) for y, axes in zip(inline(graph, xs), outs, strict=True)]
 
-    return via(rebuild(body, types, "vary"), graph)
+    return rebuild(body, types, "vary")
 
 
 def fitted(graphs: Sequence[Graph], operands: Sequence, fixed: int, carried: int = 0) -> list[Graph]:

@@ -26,6 +26,7 @@ from functorch_lite.host import (  # noqa: F401  they register themselves
     scan,
     select,
     shape,
+    shard_map,
     slicing,
     sort,
     special,

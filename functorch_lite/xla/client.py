@@ -15,6 +15,7 @@ import numpy as np
 from jaxlib import _jax
 
 from functorch_lite.array import backend
+from functorch_lite.config import config
 from functorch_lite.ir import ArrayType
 
 _lock = threading.Lock()
@@ -28,7 +29,7 @@ def client():
     """The CPU client of this process."""
     with _lock:
         gc.callbacks.append(_collect)
-        return xc.make_cpu_client(asynchronous=True)
+        return xc.make_cpu_client(asynchronous=True, num_devices=config.claim_devices())
 
 
 def _collect(phase: str, info: dict) -> None:
@@ -46,14 +47,14 @@ def devices(platform: str | None = None) -> tuple:
 
 
 @functools.lru_cache(None)
-def device_list(device):
-    return xc.DeviceList((device,))
+def device_list(devices: tuple):
+    return xc.DeviceList(devices)
 
 
 @functools.lru_cache(None)
 def whole(device):
     """The sharding of a buffer that lies on one device entirely."""
-    return xc.GSPMDSharding(device_list(device), xc.HloSharding.replicate())
+    return xc.GSPMDSharding(device_list((device,)), xc.HloSharding.replicate())
 
 
 def put(value: np.ndarray, type_: ArrayType, device=None, share: bool = True):
@@ -84,7 +85,11 @@ def to_numpy(buffer) -> np.ndarray:
 @functools.lru_cache(4096)
 def handler(type_: ArrayType, device):
     """What wraps a raw result as a buffer of a type."""
-    sharding = whole(device)
+    return native_handler(type_, whole(device))
+
+
+def native_handler(type_: ArrayType, sharding):
+    """The same for a result that lies on several devices."""
     try:
         return xc.array_result_handler(type_, sharding, True, True)
     except TypeError:  # jaxlib 0.12 takes one argument less

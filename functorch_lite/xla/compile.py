@@ -9,16 +9,19 @@ import numpy as np
 from jaxlib._jax import mlir
 
 from functorch_lite import dtypes
-from functorch_lite.array import backend
+from functorch_lite.array import backend, of_typed
 from functorch_lite.control.custom import erase
+from functorch_lite.control.shard_map import devices_of
 from functorch_lite.ir import ArrayType, Graph
 from functorch_lite.prims.elementwise import convert
 from functorch_lite.trace import trace
 from functorch_lite.transforms.common import rewrite
 from functorch_lite.transforms.simplify import simplify
 from functorch_lite.xla import lower  # noqa: F401  registers all lowerings
+from functorch_lite.xla.calling import Callback, Calling
 from functorch_lite.xla.client import client, device_list, devices, handler, put, to_numpy
 from functorch_lite.xla.module import lower as lower_graph
+from functorch_lite.xla.several import several
 
 
 class Executable:
@@ -28,58 +31,12 @@ class Executable:
 
     def __init__(self, graph: Graph, loaded, device, callbacks=()):
         self.graph, self.loaded, self.device = graph, loaded, device
-        self.execute = _Calling(loaded, callbacks) if callbacks else loaded.execute_sharded
+        self.execute = Calling(loaded, callbacks) if callbacks else loaded.execute_sharded
         self.handlers = [handler(t, device) for t in graph.out_types]
         self.weight = 400 + 10 * len(graph.eqns)  # machine code is larger than equations
 
     def __call__(self, buffers: Sequence) -> list:
         return self.execute(buffers).consume_with_handlers(self.handlers)
-
-
-class Callback:
-    """A function that a program calls, which keeps its exception: XLA would turn it into text."""
-
-    __slots__ = ("error", "run")
-
-    def __init__(self, run):
-        self.run, self.error = run, None
-
-    def abandon(self) -> None:
-        """The program has failed: what its callbacks began is brought to an end."""
-        end = getattr(getattr(self.run, "run", None), "abandon", None)
-        if end is not None:
-            end()
-
-    def __call__(self, *args):
-        try:
-            return tuple(self.run(*args))
-        except BaseException as error:
-            self.error = error
-            raise
-
-
-class _Calling:
-    """Execution of a program that calls back: it has ended when the call returns, and raises what a callback raised."""
-
-    __slots__ = ("callbacks", "loaded")
-
-    def __init__(self, loaded, callbacks):
-        self.loaded, self.callbacks = loaded, callbacks
-
-    def __call__(self, buffers):
-        try:
-            results = self.loaded.execute_sharded(buffers, with_tokens=True)
-            results.consume_token().block_until_ready()
-            return results
-        except BaseException:
-            for c in self.callbacks:
-                c.abandon()
-            errors = [c.error for c in self.callbacks if c.error is not None]
-            for c in self.callbacks:
-                c.error = None
-            if errors:
-                raise errors[0] from None
-            raise
 
 
 def options(device):
@@ -105,12 +62,16 @@ def _executable(graph: Graph, name: str, donated: tuple[bool, ...], device) -> E
     device = device or devices()[0]
     lowered, callbacks = _lowered(graph, name, donated)
     wrapped = [Callback(c) for c in callbacks]
-    loaded = client().compile_and_load(lowered, device_list(device), options(device), wrapped)
+    loaded = client().compile_and_load(lowered, device_list((device,)), options(device), wrapped)
     return Executable(graph, loaded, device, wrapped)
 
 
 def run_values(graph: Graph, values: Sequence[np.ndarray], name: str = "main") -> list[np.ndarray]:
     """Compute a graph on NumPy arrays, compiled."""
+    if devices_of(graph) is not None:
+        program = several(graph, name, (), (None,) * len(graph.ins))
+        given = [of_typed(v, t) for v, t in zip(values, graph.in_types, strict=True)]
+        return [np.asarray(y._value) for y in program([program.place(x, k) for k, x in enumerate(given)])]
     made = executable(graph, name)
     buffers = [put(np.asarray(v), t) for v, t in zip(values, graph.in_types, strict=True)]
     return [to_numpy(b) for b in made(buffers)]

@@ -85,6 +85,7 @@ class Dialect:
         with self.context:
             self.unknown = ir.Location.unknown()
             self.token = ir.Type.parse("!stablehlo.token")
+            self.unit = ir.UnitAttr.get()
         self.element = _Memo(lambda dtype: ir.Type.parse(_element_text(dtype)))
         self.type = _Memo(lambda t: ir.RankedTensorType.get(t.shape, self.element[t.dtype]))
         self.axes = _Memo(lambda axes: ir.DenseI64ArrayAttr.get(axes))
@@ -123,8 +124,10 @@ def dialect() -> Dialect:
 class Lowering:
     """One module under construction. Rules use `op`, `constant`, `block` for regions like reduce's, `d` for types."""
 
-    def __init__(self, d: Dialect):
+    def __init__(self, d: Dialect, devices: int = 1):
         self.d, self.module, self.loc = d, ir.Module.create(), d.unknown
+        self.devices = devices  # that run the program together
+        self.manual: str | None = None  # the named axis of these, where each is told what to do
         self.functions: dict[Any, str] = {}
         self.symbols = ir.InsertionPoint(self.module.body)
         self.constants: dict[Any, Any] = {}  # of the block being filled
@@ -181,21 +184,32 @@ class Lowering:
 
     def dense(self, value: np.ndarray):
         """A small constant array of integers or floats."""
-        value = np.ascontiguousarray(value)
         type_ = array_type(value.shape, value.dtype)
-        attribute = ir.DenseElementsAttr.get(value.data, type=self.d.element[value.dtype], shape=value.shape)
-        return self.op("constant", type_, [], {"value": attribute})
+        return self.op("constant", type_, [], {"value": self.dense_attribute(value)})
+
+    def dense_attribute(self, value: np.ndarray):
+        """The elements of a small array as an attribute."""
+        value = np.ascontiguousarray(value)
+        return ir.DenseElementsAttr.get(value.data, type=self.d.element[value.dtype], shape=value.shape)
 
     def block(self, region, types: Sequence[ArrayType], body: Callable) -> None:
         """Fill a region with one block: body(*arguments) -> the values it returns."""
         self._fill(region, [self.d.type[t] for t in types], body)
 
-    def _fill(self, region, types: Sequence, body: Callable) -> None:
+    def on_devices(self, out_types, operands, attributes: dict, axis: str, types, body: Callable) -> list:
+        """A region that each device runs on its parts, which have these types."""
+        made = self.op("sdy.manual_computation", out_types, operands, attributes, regions=1)
+        self.manual = axis
+        self._fill(made.regions[0], [self.d.type[t] for t in types], body, "sdy.return")
+        self.manual = None
+        return list(made.results)
+
+    def _fill(self, region, types: Sequence, body: Callable, end: str = "stablehlo.return") -> None:
         outer = self.constants
         block = region.blocks.append(*types, arg_locs=[self.loc] * len(types))
         self.constants = {}
         with ir.InsertionPoint(block):
-            _create("stablehlo.return", [], list(body(*block.arguments)), loc=self.loc)
+            _create(end, [], list(body(*block.arguments)), loc=self.loc)
         self.constants = outer
 
     def loop(self, types: Sequence[ArrayType], init: Sequence, test: Callable, body: Callable, effects: bool) -> list:
@@ -244,16 +258,28 @@ class Lowering:
         self.token, *values = made.results
         return list(values)
 
+    def as_partitions(self, results: Sequence[dict]) -> None:
+        """Make the module one of several devices, which are the axis "d" of its mesh."""
+        d, attributes = self.d, self.module.operation.attributes
+        attributes["mhlo.num_partitions"] = d.parsed[f"{self.devices} : i32"]
+        attributes["mhlo.num_replicas"] = d.parsed["1 : i32"]
+        mesh = {"sym_name": ir.StringAttr.get("mesh"), "mesh": d.parsed[f'#sdy.mesh<["d"={self.devices}]>']}
+        with ir.InsertionPoint.at_block_begin(self.module.body):
+            _create("sdy.mesh", [], [], mesh, loc=d.unknown)
+        main = next(op for op in self.module.body if op.attributes["sym_name"].value == "main")
+        parsed = [{k: d.parsed[v] for k, v in r.items()} for r in results]
+        main.attributes["res_attrs"] = ir.ArrayAttr.get([ir.DictAttr.get(r) for r in parsed])
+
     # -- functions --
 
     def function(self, graph: Graph, name: str, arguments: Sequence[dict] | None = None) -> str:
         """The symbol of the function that computes `graph`. With `arguments`, their attributes, it is public."""
         public = arguments is not None
-        if not public and graph in self.functions:
-            return self.functions[graph]
+        if not public and (graph, self.manual) in self.functions:
+            return self.functions[graph, self.manual]
         symbol = name if public else f"{_identifier(name)}_{len(self.functions)}"
         if not public:
-            self.functions[graph] = symbol
+            self.functions[graph, self.manual] = symbol
         d = self.d
         effects = bool(graph.effects)
         token = [d.token] if effects and not public else []
@@ -323,16 +349,22 @@ def _identifier(name: str) -> str:
 
 
 def lower(
-    graph: Graph, name: str = "main", arguments: Sequence[dict] | None = None
+    graph: Graph,
+    name: str = "main",
+    arguments: Sequence[dict] | None = None,
+    results: Sequence[dict] | None = None,
+    devices: int = 1,
 ) -> tuple[ir.Module, list[Callable]]:
     """The module whose public `main` computes `graph`, and the functions it calls back.
 
-    `arguments` are MLIR attributes per argument, as text.
+    `arguments` and `results` are MLIR attributes of each, as text; `devices` is how many run the program together.
     """
     d = dialect()
     with d.context, d.unknown:
-        low = Lowering(d)
+        low = Lowering(d, devices)
         low.module.operation.attributes["sym_name"] = ir.StringAttr.get(f"fl_{_identifier(name)}")
         attributes = [{k: d.parsed[v] for k, v in a.items()} for a in arguments or [{}] * len(graph.ins)]
         low.function(graph, "main", attributes)
+        if devices > 1:
+            low.as_partitions(results or [{}] * len(graph.outs))
         return low.module, low.callbacks

@@ -3,6 +3,7 @@
 from functorch_lite.xla.lower import (  # noqa: F401  they register themselves
     activation,
     bits,
+    collective,
     cond,
     contract,
     control,
@@ -20,6 +21,7 @@ from functorch_lite.xla.lower import (  # noqa: F401  they register themselves
     scan,
     select,
     shape,
+    shard_map,
     slicing,
     sort,
     special,
