@@ -2,7 +2,7 @@
 
 import functorch_lite.numpy as fnp
 from functorch_lite.testing.examples.record import construct
-from functorch_lite.testing.programs.scope import Style, run_body
+from functorch_lite.testing.scope import Style, run_body
 
 
 def operands(b, most=2):

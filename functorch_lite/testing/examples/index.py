@@ -58,7 +58,8 @@ for _name, _method in [("scatter_add", "add"), ("scatter_mul", "multiply")]:
         if method == "multiply":
             rows = list(dict.fromkeys(rows))
         y = b.operand("f", lambda v: v.shape == x.shape[1:] or v.ndim == 0)
-        b.emit(name, f"{{0}}.at[fnp.array({rows})].{method}({{1}})", x, y)
+        unique = ", unique_indices=True" if method == "multiply" else ""
+        b.emit(name, f"{{0}}.at[fnp.array({rows})].{method}({{1}}{unique})", x, y)
 
 
 for _name, _method in [("scatter_min", "min"), ("scatter_max", "max")]:

@@ -4,7 +4,7 @@ import functorch_lite as fl
 import functorch_lite.numpy as fnp
 from functorch_lite.testing.examples.control import operands
 from functorch_lite.testing.examples.record import construct
-from functorch_lite.testing.programs.scope import Style, run_body, run_rows, traced
+from functorch_lite.testing.scope import Style, run_body, run_rows, traced
 
 
 def plainly(statement, env):

@@ -10,7 +10,7 @@ import numpy as np
 
 from functorch_lite import dtypes
 from functorch_lite.testing.choices import Choices
-from functorch_lite.testing.programs.scope import Rejected, Scope, Statement, Value, compiled
+from functorch_lite.testing.scope import Rejected, Scope, Statement, Value, compiled
 
 LARGE = 8.0  # what is larger is scaled down: sums, products and exponentials of a few such numbers stay in range
 ELEMENTS = 64  # of one value

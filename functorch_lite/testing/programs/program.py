@@ -11,8 +11,8 @@ import numpy as np
 from functorch_lite import dtypes
 from functorch_lite.testing.choices import Choices, Recorded, Seeded, smaller
 from functorch_lite.testing.programs.builder import Builder, array_text
-from functorch_lite.testing.programs.scope import Scope, Style, Value
 from functorch_lite.testing.programs.source import HEADER, count, function_source, used
+from functorch_lite.testing.scope import Scope, Style, Value
 
 
 @dataclass(frozen=True)

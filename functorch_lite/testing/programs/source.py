@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from functorch_lite.testing.programs.scope import Scope, Statement, Value
+from functorch_lite.testing.scope import Scope, Statement, Value
 
 HEADER = "import functorch_lite as fl\nimport functorch_lite.numpy as fnp\nfrom functorch_lite import lax\n"
 RESERVED = {"as", "if", "in", "is", "or", "fl", "x", "y", "z", "w", "u", "v"}
