@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from functorch_lite import dtypes
+from functorch_lite.bulk import Paused, origins, renumbered
 from functorch_lite.errors import (
     ConcretizationError,
     LeakedTracerError,
@@ -552,34 +553,29 @@ def inline(graph: Graph, args: Sequence, sources: Sequence | None = None) -> lis
     """Record `graph` in the frame being traced; `sources` are those of the caller where the graph is derived."""
     frame = _thread.frames[-1]
     number: list[Any] = [x.number if type(x) is Tracer and x.frame is frame else frame.atom(x) for x in args]
-    types, eqns, sources_of = frame.types, frame.eqns, frame.sources
-    same = all(types[a] is graph.types[i] for a, i in zip(number, graph.ins, strict=True))
-    outer = frame.source
-    try:
-        for k, (prim, operands, params, outs) in enumerate(graph.eqns):
-            source = _resolved(graph.sources[k], sources, outer)
-            ins = tuple([a if type(a) is Lit else number[a] for a in operands])
-            if same:
-                start = len(types)
-                types.extend([graph.types[o] for o in outs])
-                made: Any = range(start, len(types))
-                frame.definition.extend([len(eqns)] * len(outs))
-                eqns.append(Eqn(prim, ins, params, tuple(made)))
-                sources_of.append(source if source is not None else caller())
-            else:
-                frame.source = source
-                made = frame.record(prim, ins, params)
-            number.extend(made)
-    finally:
-        frame.source = outer
+    made, types, n = origins(graph, sources, frame.source), frame.types, len(graph.ins)
+    if any(types[a] is not graph.types[i] for a, i in zip(number, graph.ins, strict=True)):
+        _record(frame, graph, number, made)
+    else:
+        with Paused():
+            shift, first = len(types) - n, len(frame.eqns)
+            same = shift == 0 and number == list(range(n))  # the equations are those of the graph, number by number
+            number.extend(range(len(types), shift + len(graph.types)))
+            frame.eqns.extend(graph.eqns if same else renumbered(graph.eqns, number, shift))
+            types.extend(graph.types[n:])
+            frame.definition.extend([k for k, eqn in enumerate(graph.eqns, first) for _ in eqn.outs])
+            frame.sources.extend(made)
     return [Tracer(frame, number[o]) for o in graph.outs]
 
 
-def _resolved(source, sources, outer):
-    """The caller's source of an equation: looked up by index where the graph is derived."""
-    if type(source) is int and sources is not None:
-        return sources[source]
-    return source if outer is None else outer
+def _record(frame: Frame, graph: Graph, number: list, sources: Sequence) -> None:
+    """Infer the types of a graph anew, for operands of other types."""
+    outer = frame.source
+    try:
+        for (prim, ins, params, _), frame.source in zip(graph.eqns, sources, strict=True):
+            number.extend(frame.record(prim, tuple([a if type(a) is Lit else number[a] for a in ins]), params))
+    finally:
+        frame.source = outer
 
 
 def execute(graph: Graph, args: Sequence, sources: Sequence | None = None) -> list:

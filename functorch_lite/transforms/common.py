@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import functools
-import gc
 import threading
 from collections.abc import Callable, Iterable, Sequence
 
+from functorch_lite.bulk import Paused
 from functorch_lite.ir import Eqn, Graph, Lit
 from functorch_lite.trace import repeat, this_frame, trace
 
@@ -51,15 +51,12 @@ def rewrite(fun: Callable) -> Callable:
         if depth > MAX_DEPTH:
             raise RecursionError(f"{name}: graphs are nested deeper than {MAX_DEPTH} calls; flatten the program")
         _depth.value = depth + 1
-        collects = gc.isenabled()
-        gc.disable()  # a pass makes many objects and no garbage: collecting would only walk them again and again
-        try:
-            made = fun(*args)
-        finally:
-            _depth.value = depth
-            if collects:
-                gc.enable()
-        cache.add(args, made)
+        with Paused():
+            try:
+                made = fun(*args)
+            finally:
+                _depth.value = depth
+            cache.add(args, made)  # what it drops is freed before a collection could walk it
         return made
 
     return wrapped

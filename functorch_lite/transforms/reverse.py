@@ -58,11 +58,11 @@ def backward(graph: Graph, active: tuple[bool, ...], given: tuple[bool, ...]) ->
 @rewrite
 def value_and_grad(graph: Graph, active: tuple[bool, ...]) -> Graph:
     """(x...) -> (y, aux...) becomes (x...) -> (y, aux..., dy/dx of active x...)."""
-    both, out_active = jvp(graph, active)
-    halves, _ = _halves(both, out_active, graph, active)  # only the whole is simplified, once
+    both, out_active = jvp.__wrapped__(graph, active)  # only the whole is kept, and simplified, once
+    halves, _ = _halves(both, out_active, graph, active)
     given = (out_active[0], *[False] * (sum(out_active) - out_active[0])) if any(out_active) else ()
     linear = (*[False] * len(halves.residuals), *[True] * sum(active))
-    back, mask = transpose(halves.second, linear, given)
+    back, mask = transpose.__wrapped__(halves.second, linear, given)
     back = via(back, halves.second)
 
     def body(*xs):
