@@ -6,7 +6,6 @@ is installed. What is compared is made by `quantities`, from the program's sourc
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +14,7 @@ import numpy as np
 
 import functorch_lite as fl
 from functorch_lite.testing.choices import Seeded
-from functorch_lite.testing.programs import Plan, Program, seeded
+from functorch_lite.testing.programs import Plan, Program, plan, seeded
 
 TRANSFORMS = ("jit", "vmap", "jvp", "grad")
 
@@ -32,9 +31,19 @@ class Case:
         return f"seed {self.seed}, {' of '.join([*reversed(self.chain), 'the program'])}:\n{self.program}"
 
 
-def case(seed: int, plan: Plan) -> Case:
+def plans(**options: Any) -> list[Plan]:
+    """Plans that together hold everything: jax has no forward mode of rules for reverse mode, nor the reverse."""
+    without = [("while_loop", "with_vjp"), ("while_loop", "jvp"), ("with_vjp", "grad", "vjp")]
+    return [plan(scalar=True, jax=True, without=names, **options) for names in without]
+
+
+def forward_only(case: Case) -> bool:
+    return "while_loop" in case.program.names
+
+
+def case(seed: int, chosen: Plan) -> Case:
     """The program of a seed and its transforms, none to three of them."""
-    program, choices = seeded(seed, plan), Seeded(f"chain {seed}")
+    program, choices = seeded(seed, chosen), Seeded(f"chain {seed}")
     return Case(seed, program, chain_of(choices, program))
 
 
@@ -96,24 +105,29 @@ def on_host(cases: Sequence[Case]) -> list[list[np.ndarray]]:
 
 def compiled(cases: Sequence[Case]) -> list[list[np.ndarray]]:
     """Ours, all cases in one program of XLA."""
-    together = fl.jit(lambda given: [quantities(fl, c.program, c.chain)(*xs) for c, xs in zip(cases, given, strict=True)])
+    computes = [quantities(fl, c.program, c.chain) for c in cases]
+    together = fl.jit(lambda given: [compute(*xs) for compute, xs in zip(computes, given, strict=True)])
     return [_arrays(made) for made in together([c.program.args for c in cases])]
 
 
-def elsewhere(library: str, case: Case, whole: bool = False) -> list[np.ndarray]:
-    """Another library's, operation by operation; compiled if `whole`."""
-    lib = importlib.import_module(library)
-    space = case.program.build(library)
-    compute = quantities(lib, space["program"], case.chain)
-    if whole:
-        return _arrays(lib.jit(compute)(*space["args"]))
-    try:
-        with lib.disable_jit():
-            return _arrays(compute(*space["args"]))
-    except TypeError as error:  # a mapped predicate cannot be Python's: what holds it has to be traced
-        if "Tracer" not in str(error) and "traced" not in str(error):
-            raise
-        return _arrays(compute(*space["args"]))
+def elsewhere(library: Any, cases: Sequence[Case], forward_only: bool = False) -> list[list[np.ndarray]]:
+    """Another library's, all cases in one compilation; without reverse mode if `forward_only`."""
+    spaces = [c.program.build(library.__name__) for c in cases]
+    lib = Forward(library) if forward_only else library
+
+    def together(given):
+        computes = [quantities(lib, s["program"], c.chain) for s, c in zip(spaces, cases, strict=True)]
+        return [compute(*xs) for compute, xs in zip(computes, given, strict=True)]
+
+    return [_arrays(made) for made in library.jit(together)([s["args"] for s in spaces])]
+
+
+class Forward:
+    """A library whose gradients are made in forward mode: jax has no reverse mode of loops that count at run time."""
+
+    def __init__(self, library: Any):
+        self.jit, self.vmap, self.jvp, self.numpy = library.jit, library.vmap, library.jvp, library.numpy
+        self.grad = lambda f, argnums: library.jacfwd(f, argnums)
 
 
 def _arrays(made: Sequence) -> list[np.ndarray]:

@@ -50,8 +50,8 @@ class Statement:
 
     check: (NumPy operands) -> whether the operation is at home at these numbers. run: how Python runs a construct, of
     (statement, environment) to results; None for a plain operation. name: the primitive, or the construct. left: what
-    stands before `=`, of the names of the results, if not these in a row. across: of a collective, what Python does with
-    the operands of all rows of the mapped axis: a result per row.
+    stands before `=`, of the names of the results, if not these in a row. across: of a collective, what Python does
+    with the operands of all rows of the mapped axis: a result per row.
     """
 
     __slots__ = ("across", "bodies", "check", "ins", "left", "name", "outs", "run", "text")

@@ -3,6 +3,7 @@
 from functorch_lite.testing.examples import (  # noqa: F401
     activation,
     bits,
+    collective,
     contract,
     control,
     cumulative,

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+MARGIN = 0.03  # how far smooth programs stay from kinks
+
 
 @dataclass(frozen=True)
 class Example:

@@ -10,11 +10,11 @@ import numpy as np
 
 from functorch_lite import dtypes
 from functorch_lite.testing.choices import Choices
+from functorch_lite.testing.examples.record import MARGIN
 from functorch_lite.testing.scope import Rejected, Scope, Statement, Value, compiled
 
 LARGE = 8.0  # what is larger is scaled down: sums, products and exponentials of a few such numbers stay in range
 ELEMENTS = 64  # of one value
-MARGIN = 0.03  # how far smooth programs stay from kinks
 
 
 def far(x: np.ndarray) -> bool:
@@ -219,6 +219,12 @@ class Builder:
             raise Rejected
         made = compiled(text, len(xs))(*xs)
         return self.add(statement, (made,) if many is None else tuple(made), many is None)
+
+    def gather(self, name: str, text: str, x: Value, across: Callable, example: Any) -> Value:
+        """Add a collective of `x`: `across` gives the rows of results of a list of rows of operands."""
+        statement = Statement(name, text, (x,))
+        statement.across = across
+        return self.add(statement, (example,), single=True)
 
     def add(self, statement: Statement, made: tuple, single: bool = False):
         """Add a statement that was run: its values, those too large scaled down."""

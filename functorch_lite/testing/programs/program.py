@@ -46,11 +46,12 @@ class Program:
 
     source: a module that defines `program` and `args` and can be pasted and run. args: example arguments. equations:
     how many statements it has, those of nested functions too. names: the primitives and constructs they are.
-    record: the decisions it was drawn by.
+    expected: what the statements gave one by one, with Python's loops and branches. record: the decisions it was drawn by.
     """
 
-    def __init__(self, source: str, equations: int, names: frozenset[str], record: list[int], plan: Plan):
-        self.source, self.equations, self.names, self.record, self.plan = source, equations, names, record, plan
+    def __init__(self, source: str, equations: int, names: frozenset[str], expected: Any, record: list[int], plan: Plan):
+        self.source, self.equations, self.names = source, equations, names
+        self.expected, self.record, self.plan = expected, record, plan
         space = self.build()
         self.function: Callable = space["program"]
         self.args: tuple = space["args"]
@@ -96,7 +97,9 @@ def draw(choices: Choices, plan: Plan) -> Program:
     body = function_source(scope)
     listed = "\n".join([f"    {text}," for text in texts])
     source = f"{HEADER}\n\n{body}\n\nargs = (\n{listed}\n)\n"
-    return Program(source, count(scope), frozenset(used(scope)), choices.made, plan)
+    results = [np.asarray(v.example) for v in scope.results]
+    expected = sum([np.sum(y) for y in results]) if plan.scalar else tuple(results) if len(results) > 1 else results[0]
+    return Program(source, count(scope), frozenset(used(scope)), expected, choices.made, plan)
 
 
 def _results(builder: Builder, plan: Plan) -> None:
