@@ -34,9 +34,12 @@ from functorch_lite.api.devices import (
     device_count,
     device_get,
     device_put,
+    device_put_replicated,
+    device_put_sharded,
     devices,
     local_device_count,
     local_devices,
+    replicate,
 )
 from functorch_lite.api.forward import jvp, linearize
 from functorch_lite.api.inspect import ShapeDtypeStruct, eval_shape, make_graph, make_jaxpr
@@ -60,11 +63,12 @@ __all__ = [
     "cache_sizes",
     "check_rules", "checked", "checkpoint", "checkpoint_name", "checkpoint_policies", "clear_caches",
     "closure_convert", "config", "custom_batching", "custom_derivatives", "custom_gradient", "custom_jvp",
-    "custom_rules", "custom_vjp", "debug", "default_backend", "device_count", "device_get", "device_put", "devices",
+    "custom_rules", "custom_vjp", "debug", "default_backend", "device_count", "device_get", "device_put",
+    "device_put_replicated", "device_put_sharded", "devices",
     "disable_jit", "dtypes", "error_if", "errors", "eval_shape", "float0", "grad", "hessian", "hvp", "io_callback",
     "jacfwd", "jacobian", "jacrev", "jit", "jvp", "lax", "linear_call", "linear_transpose", "linearize",
     "local_device_count", "local_devices", "make_graph", "make_jaxpr", "nn", "numpy", "pmap", "progress",
-    "pure_callback", "random", "register_dataclass", "register_pytree_node", "remat", "residuals", "tree", "tree_util", "typeof",
+    "pure_callback", "random", "register_dataclass", "register_pytree_node", "remat", "replicate", "residuals", "tree", "tree_util", "typeof",
     "value_and_grad", "vjp", "vmap",
 ]  # fmt: skip
 

@@ -34,6 +34,8 @@ class Backend:
     hlo_text: Any  # StableHLO text -> HLO text
     gathered: Any  # (buffer on several devices, its sharding, ArrayType) -> NumPy array
     shards_of: Any  # ShardedArray -> its parts
+    spread_over: Any  # (NumPy array, devices, the axis that is cut or None) -> ShardedArray
+    several: Any  # (Graph, name, donated, shardings of the operands) -> what runs it on several devices
     widened: Any  # buffer of a packed narrow type -> buffer of a type that NumPy can read
 
 
@@ -284,6 +286,11 @@ def of_shards(buffer, sharding, type_: ArrayType) -> ShardedArray:
     self = _new(ShardedArray)
     self._shards, self.sharding, self.type = buffer, sharding, type_
     return self
+
+
+def on_one_device(x: Any) -> Any:
+    """What lies on several devices, gathered; everything else as it is."""
+    return of_typed(x._value, x.type) if type(x) is ShardedArray else x
 
 
 def _scalar(x: Array, what: str):

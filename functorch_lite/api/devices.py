@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from functorch_lite import tree
 from functorch_lite.array import Array, asarray, backend
-from functorch_lite.trace import Tracer, at
+from functorch_lite.trace import Tracer, at, typeof
 
 
 def devices(platform: str | None = None) -> list:
@@ -57,6 +58,38 @@ def device_put(x: Any, device: Any = None) -> Any:
         return array
 
     return tree.map(put, x)
+
+
+def device_put_sharded(shards: Sequence, devices: Sequence) -> Any:
+    """Trees of arrays, one for each device, as one tree of Arrays stacked along a new axis 0 that lies across them.
+
+    Raises ValueError unless there is one tree per device, and their arrays have the same shapes.
+    """
+    shards, devices = list(shards), tuple(devices)
+    if len(shards) != len(devices):
+        raise ValueError(f"device_put_sharded: needs one array for each of the {len(devices)} devices, got "
+                         f"{len(shards)}, at {at()}")  # fmt: skip
+
+    def put(*leaves):
+        values = [np.asarray(asarray(leaf)) for leaf in leaves]
+        if len({(v.shape, v.dtype) for v in values}) > 1:
+            types = ", ".join([str(typeof(leaf)) for leaf in leaves])
+            raise ValueError(f"device_put_sharded: the arrays must have one shape and dtype, got {types}, at {at()}")
+        return backend.spread_over(np.stack(values), devices, 0)
+
+    return tree.map(put, *shards)
+
+
+def device_put_replicated(x: Any, devices: Sequence) -> Any:
+    """The tree `x` with a copy of every array on each device, along a new axis 0."""
+    devices = tuple(devices)
+    return device_put_sharded([x] * len(devices), devices)
+
+
+def replicate(x: Any, devices: Sequence | None = None) -> Any:
+    """The tree `x` with every array whole on each of the devices, by default on all; its shape stays."""
+    where = tuple(devices) if devices is not None else tuple(backend.devices(None))
+    return tree.map(lambda leaf: backend.spread_over(np.asarray(asarray(leaf)), where, None), x)
 
 
 def device_get(x: Any) -> Any:

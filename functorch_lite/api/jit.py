@@ -22,7 +22,7 @@ from functorch_lite import dtypes, tree
 from functorch_lite.api.arguments import Outputs, argument_text, check_callable, leaf_array, leaf_names, name_of
 from functorch_lite.api.inspect import type_of_leaf
 from functorch_lite.api.stages import Lowered, Traced
-from functorch_lite.array import Array, ShardedArray, WeakArray, asarray, backend, scalar
+from functorch_lite.array import Array, ShardedArray, WeakArray, asarray, backend, on_one_device, scalar
 from functorch_lite.config import config, jit_disabled, scoped_defaults
 from functorch_lite.control.call import call
 from functorch_lite.control.shard_map import devices_of
@@ -52,7 +52,7 @@ class Entry(NamedTuple):
     donated: tuple[bool, ...]  # of the inputs of the graph
     kept: tuple[bool, ...]  # of the inputs of the graph: those the program reads
     compiled: list  # [Compiled], filled by the first call that runs it
-    devices: Any  # what `devices_of` says about the graph
+    spread: bool  # whether it needs several devices, or captured what lies on them
     several: dict  # shardings of the operands -> the program that several devices run
 
 
@@ -215,7 +215,7 @@ class Jitted:
         try:
             results = execute(buffers).consume_with_handlers(handlers)
         except Exception as error:
-            raise self._explained(error, compiled, buffers) from None
+            raise self._explained(error, [*compiled.captured, *buffers]) from None
         if out_tree is _LEAF:
             array = _new(Array)
             (array._buffer,) = results
@@ -247,8 +247,10 @@ class Jitted:
                 return entry.out.build(inline(entry.graph, everything))
             values = call(self._program(entry), pick(everything, entry.kept), name_of(self.fun))
             return entry.out.build(values)
-        if entry.devices or any(type(x) is ShardedArray for x in inputs):
-            return self._run_on_several(entry, inputs)
+        if entry.spread or any(type(x) is ShardedArray for x in inputs):
+            if not entry.graph.effects:
+                return self._run_on_several(entry, inputs)
+            inputs, key = [on_one_device(x) for x in inputs], None  # effects happen in order, so on one device
         compiled = self._compiled(entry)
         if key is not None:
             self.fast[key] = compiled
@@ -269,7 +271,7 @@ class Jitted:
         try:
             results = compiled.execute(buffers).consume_with_handlers(compiled.handlers)
         except Exception as error:
-            raise self._explained(error, compiled, buffers) from None
+            raise self._explained(error, [*compiled.captured, *buffers]) from None
         for buffer in given:
             buffer.delete()
         return _built(results, compiled.blank, compiled.out_tree)
@@ -287,14 +289,17 @@ class Jitted:
             raise ValueError(f"jit of `{name_of(self.fun)}`: an array is donated and passed a second time, at {at()}; "
                              "copy it, or do not donate it")  # fmt: skip
         buffers = [made.place(x, k) for k, x in enumerate(operands)]
-        results = made(buffers)
+        try:
+            results = made(buffers)
+        except Exception as error:
+            raise self._explained(error, buffers) from None
         for x, buffer in zip(given, compress(buffers, made.donated), strict=True):
             x._donate()
             buffer.delete()
         return entry.out.build(results)
 
-    def _explained(self, error: Exception, compiled: Compiled, buffers: Sequence) -> Exception:
-        if any(b.is_deleted() for b in (*compiled.captured, *buffers)):
+    def _explained(self, error: Exception, buffers: Sequence) -> Exception:
+        if any(b.is_deleted() for b in buffers):
             return DonatedError(f"jit of `{name_of(self.fun)}`: an argument's memory was donated to an earlier call, "
                                 f"at {at()}; use the result of that call instead")  # fmt: skip
         return error
@@ -312,7 +317,7 @@ class Jitted:
         if not entry.compiled:
             made = backend.executable(self._program(entry), name_of(self.fun), self._donated(entry), self.device)
             n, types = len(entry.captured), entry.graph.out_types
-            captured = [x._buffer for x in pick(entry.captured, entry.kept[:n])]
+            captured = [on_one_device(x)._buffer for x in pick(entry.captured, entry.kept[:n])]
             out_tree = _LEAF if entry.out.structure == _LEAF and not types[0].weak else entry.out.structure
             entry.compiled.append(Compiled(
                 _arranged(made.execute, captured, entry.kept[n:]), made.handlers,
@@ -385,7 +390,8 @@ class Jitted:
         names = (names + [None] * len(types))[: len(types)] if names else []
         graph, captured = trace(flat, types, transform="jit", name=name_of(fun), names=names)
         flags = (*[False] * len(captured), *donated)
-        return Entry(graph, captured, structure, out[-1], flags, self._kept(graph), [], devices_of(graph), {})
+        spread = devices_of(dce(graph)) is not None or any(type(x) is ShardedArray for x in captured)
+        return Entry(graph, captured, structure, out[-1], flags, self._kept(graph), [], spread, {})
 
     def _kept(self, graph: Graph) -> tuple[bool, ...]:
         if self.keep_unused:

@@ -47,7 +47,7 @@ def pmap(
     def rows(*args, **kwargs):
         return mapped(args, kwargs)
 
-    return jit(rows, static_argnums=statics or None, donate_argnums=donate_argnums or None)
+    return jit(rows, static_argnums=statics or None, donate_argnums=_positions(donate_argnums) or None)
 
 
 def _positions(numbers: Any) -> tuple[int, ...]:
@@ -128,7 +128,7 @@ class _Mapped:
         have = backend.devices(None)
         numbers = None if self.devices is None else tuple([have.index(d) for d in self.devices[:count]])
         made = shard_map(graph, [*captured, *operands], (*[None] * len(captured), *ins), outs, axis=axis.names[0],
-                         size=count, devices=numbers, name=name_of(fun))  # fmt: skip
+                         count=count, devices=numbers, name=name_of(fun))  # fmt: skip
         return out[-1].build(made)
 
     def _cuts(self, out: Outputs, more: int) -> tuple[int | None, ...]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from functorch_lite.control.call import call_p
 from functorch_lite.ir import ArrayType, Eqn, Graph, Primitive, compact, core, intern, nested
-from functorch_lite.prims.collective import psum
+from functorch_lite.prims.collective import psum, vary
 from functorch_lite.prims.linear import is_linear
 from functorch_lite.prims.shape import batch, reshape, transpose
 from functorch_lite.trace import bind, inline
@@ -40,10 +40,10 @@ def whole_of(t: ArrayType, cut: int | None, size: int) -> ArrayType:
     return t.with_shape((*t.shape[:cut], t.shape[cut] * size, *t.shape[cut + 1 :]))
 
 
-def _infer(*types, graph, axis, size, ins, outs, devices, name):
-    parts = [part_of(t, cut, size) for t, cut in zip(types, ins, strict=True)]
+def _infer(*types, graph, ins, outs, axis, count, devices, name):
+    parts = [part_of(t, cut, count) for t, cut in zip(types, ins, strict=True)]
     assert core(parts) == core(graph.in_types), (types, ins, graph)
-    made = [whole_of(t, cut, size) for t, cut in zip(graph.out_types, outs, strict=True)]
+    made = [whole_of(t, cut, count) for t, cut in zip(graph.out_types, outs, strict=True)]
     return [_outside(t, axis) for t in made]
 
 
@@ -55,22 +55,25 @@ def _outside(t: ArrayType, axis: str) -> ArrayType:
 def shard_map(graph: Graph, args: Sequence, ins: Cuts, outs: Cuts, **params) -> list:
     """Apply `graph` on all devices as one equation; returns the list of its results, those not cut being the same.
 
-    params: axis, the name of the row of devices; size, how many they are; devices, their numbers, or None for the
+    params: axis, the name of the row of devices; count, how many they are; devices, their numbers, or None for the
     first ones; name, that of the function.
     """
-    graph = _shared(graph, outs, params["axis"])
+    graph = _closed(graph, outs, params["axis"])
     return bind(shard_map_p, *args, graph=intern(simplify_pass.simplify(graph)), ins=ins, outs=outs, **params)
 
 
 @rewrite
-def _shared(graph: Graph, outs: Cuts, axis: str) -> Graph:
-    """The graph with results that are not cut made the same on all devices: the parts of a cotangent are summed."""
-    apart = [cut is None and axis in t.vary for t, cut in zip(graph.out_types, outs, strict=True)]
-    if not any(apart):
+def _closed(graph: Graph, outs: Cuts, axis: str) -> Graph:
+    """The graph with results that are cut varying over the devices, as their cotangents do, and those that are not cut
+    the same on all of them: of a cotangent, the parts are summed."""
+    if all([(cut is None) != (axis in t.vary) for t, cut in zip(graph.out_types, outs, strict=True)]):
         return graph
 
+    def result(y, cut):
+        return vary(y, (axis,)) if cut is not None else psum(y, (axis,)) if axis in y.type.vary else y
+
     def body(*xs):
-        return [psum(y, (axis,)) if a else y for y, a in zip(inline(graph, xs), apart, strict=True)]
+        return [result(y, cut) for y, cut in zip(inline(graph, xs), outs, strict=True)]
 
     return rebuild(body, graph.in_types, "shard_map")
 
@@ -86,14 +89,14 @@ def _jvp(xs, ts, *, graph, ins, outs, **params):
 def _partition(eqn, known, types):
     """What the second half needs of a device stays on it: its parts are joined along a new axis in between."""
     params = dict(eqn.params)
-    graph, size, ins, outs = params["graph"], params["size"], params["ins"], params["outs"]
+    graph, count, ins, outs = params["graph"], params["count"], params["ins"], params["outs"]
     part = partition_pass.partition(graph, known)
     n = sum(part.known)
     saved = part.first.out_types[n:]
     first = _with_axis(part.first, (), tuple(range(n, n + len(saved))))
     second = _with_axis(part.second, tuple([i for i, r in enumerate(part.residuals) if r >= n]), ())
     start = len(types)
-    types.extend([_outside(whole_of(t.with_shape((1, *t.shape)), 0, size), params["axis"]) for t in saved])
+    types.extend([_outside(whole_of(t.with_shape((1, *t.shape)), 0, count), params["axis"]) for t in saved])
     known_ins, known_outs = pick(eqn.ins, known), pick(eqn.outs, part.known)
     known_cuts, first_cuts = pick(ins, known), (*pick(outs, part.known), *[0] * len(saved))
     first_outs = (*known_outs, *range(start, len(types)))
@@ -165,7 +168,7 @@ def _rewire(eqn, graphs, extras):
 
 shard_map_p = Primitive(
     "shard_map",
-    params=("graph", "ins", "outs", "axis", "size", "devices", "name"),
+    params=("graph", "ins", "outs", "axis", "count", "devices", "name"),
     many=True,
     infer=_infer,
     jvp=_jvp,
@@ -214,20 +217,20 @@ def devices_of(graph: Graph) -> tuple[int, tuple[int, ...] | None] | None:
         for eqn in each.eqns:
             if eqn.prim is shard_map_p:
                 params = dict(eqn.params)
-                found = max(found or (0, None), (params["size"], params["devices"]), key=lambda item: item[0])
+                found = max(found or (0, None), (params["count"], params["devices"]), key=lambda item: item[0])
     return found
 
 
 @rewrite
-def cuts_of(graph: Graph, size: int) -> Cuts:
+def cuts_of(graph: Graph, count: int) -> Cuts:
     """Along which axis each input is cut where it is first used on so many devices."""
     found: dict[int, int | None] = {}
     for eqn in graph.eqns:
         params = dict(eqn.params)
-        if eqn.prim is shard_map_p and params["size"] == size:
+        if eqn.prim is shard_map_p and params["count"] == count:
             cuts = params["ins"]
         elif eqn.prim is call_p:
-            cuts = cuts_of(params["graph"], size)
+            cuts = cuts_of(params["graph"], count)
         else:
             continue
         for a, cut in zip(eqn.ins, cuts, strict=True):

@@ -16,5 +16,5 @@ def _shard_map(in_types, out_types, **params):
     n, outs = len(in_types), tuple(range(len(in_types), len(in_types) + len(out_types)))
     eqn = Eqn(p.shard_map_p, tuple(range(n)), tuple(params.items()), outs)
     whole = Graph((*in_types, *out_types), tuple(range(n)), (eqn,), outs, (None,))
-    alone = p.on_one(*[params[k] for k in ("graph", "axis", "size", "ins", "outs")])
+    alone = p.on_one(*[params[k] for k in ("graph", "axis", "count", "ins", "outs")])
     return lambda *values: run_values(alone, values) if config.jit_disabled else backend.run_values(whole, values)

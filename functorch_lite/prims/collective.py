@@ -68,6 +68,8 @@ def _rows(x: Any, size: int, batched: bool) -> Any:
 def take_rows(x: Any, rows: Sequence[int | None]) -> Any:
     """These rows of `x`, and zeros where there is None: one slice for each run of consecutive ones."""
     parts, shape, k = [], typeof(x).shape, 0
+    if not rows:
+        return slice(x, (0,) * len(shape), (0, *shape[1:]))
     while k < len(rows):
         first, start = rows[k], k
         while k < len(rows) and rows[k] == (None if first is None else first + k - start):

@@ -68,7 +68,7 @@ def _executable(graph: Graph, name: str, donated: tuple[bool, ...], device) -> E
 
 def run_values(graph: Graph, values: Sequence[np.ndarray], name: str = "main") -> list[np.ndarray]:
     """Compute a graph on NumPy arrays, compiled."""
-    if devices_of(graph) is not None:
+    if devices_of(graph) is not None and not graph.effects:
         program = several(graph, name, (), (None,) * len(graph.ins))
         given = [of_typed(v, t) for v, t in zip(values, graph.in_types, strict=True)]
         return [np.asarray(y._value) for y in program([program.place(x, k) for k, x in enumerate(given)])]

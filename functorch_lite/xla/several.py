@@ -73,7 +73,8 @@ def several(graph: Graph, name: str, donated: tuple[bool, ...], given: tuple[Sha
 
 @rewrite
 def _several(graph: Graph, name: str, donated: tuple[bool, ...], given: tuple[Sharding | None, ...]) -> Several:
-    graph, where = simplify(graph), _devices(graph, given)
+    where = _devices(graph, given)
+    graph = simplify(graph)
     wanted = zip(given, graph.in_types, cuts_of(graph, len(where)), strict=True)
     ins = [s if s is not None and s.devices == where else cut_along(where, t.ndim, cut) for s, t, cut in wanted]
     outs: list[Sharding | None] = [None] * len(graph.outs)

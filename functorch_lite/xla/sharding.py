@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import jaxlib.xla_client as xc
 import numpy as np
 
-from functorch_lite.array import Array, ShardedArray, backend, of_buffer
+from functorch_lite.array import Array, ShardedArray, backend, of_buffer, of_shards
 from functorch_lite.ir import ArrayType, array_type
 from functorch_lite.trace import at
 from functorch_lite.xla.client import device_list, to_numpy, whole
@@ -140,4 +140,11 @@ def shards_of(x: ShardedArray) -> list[Shard]:
     return [Shard(device, index, k if whole else 0, of_buffer(part)) for k, (device, index, part) in enumerate(each)]
 
 
-backend.gathered, backend.shards_of = gathered, shards_of
+def spread_over(value: np.ndarray, devices: tuple, cut: int | None) -> ShardedArray:
+    """A host array as one that lies on these devices."""
+    type_ = array_type(value.shape, value.dtype)
+    sharding = cut_along(devices, value.ndim, cut)
+    return of_shards(spread(value, type_, sharding), sharding, type_)
+
+
+backend.gathered, backend.shards_of, backend.spread_over = gathered, shards_of, spread_over

@@ -17,11 +17,11 @@ def _list(types, cuts) -> str:
 
 
 @lowering(p.shard_map_p)
-def _shard_map(low, xs, in_types, out_types, *, graph, axis, size, ins, outs, devices, name):
+def _shard_map(low, xs, in_types, out_types, *, graph, ins, outs, axis, count, devices, name):
     """Inside a program of one device, or of another number of them, or inside another one, the parts are rows. So they
     are where there are effects, which happen in their order then."""
-    if low.devices != size or low.manual or graph.effects:
-        return low.apply(p.on_one(graph, axis, size, ins, outs), xs, name)
+    if low.devices != count or low.manual or graph.effects:
+        return low.apply(p.on_one(graph, axis, count, ins, outs), xs, name)
     d = low.d
     attributes = {
         "in_shardings": d.parsed[_list(in_types, ins)],
