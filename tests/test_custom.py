@@ -395,7 +395,8 @@ def test_rules_of_functions_with_constants_inside_other_functions():
     backward.defvjp(lambda x: (backward(x), None), lambda _, ct: (ct * 3,))
     x = fnp.array([1.0, 2.0], "float64")
     for f in (forward, backward):
-        for inside in (fl.jit, fl.checkpoint, lambda f: lambda x: fl.lax.scan(lambda c, _: (f(c), None), x, None, 1)[0]):
+        looped = lambda f: lambda x: fl.lax.scan(lambda c, _: (f(c), None), x, None, 1)[0]
+        for inside in (fl.jit, fl.checkpoint, looped):
             total = lambda x, f=f, inside=inside: fnp.sum(inside(f)(x))
             for g in (fl.grad(total), fl.jit(fl.grad(total)), lambda x, t=total: fl.vmap(fl.grad(t))(x[None])[0]):
                 same(g(x), x * 0 + 3)
@@ -419,3 +420,22 @@ def test_a_vmap_rule_inside_jit_where_one_argument_is_not_mapped():
 
     with pytest.raises(TypeError, match="captured a mapped value"):
         fl.vmap(captured)(y)
+
+
+@pytest.mark.parametrize("axes", [(0, None), (None, 0), (0, 0)])
+def test_derivative_rules_under_several_vmaps(axes):
+    """grad of vmap of vmap: the rule of one row is mapped twice."""
+
+    def f(x, y):
+        return x * fnp.sin(y), fnp.floor(x).astype("int32")
+
+    forward, backward = fl.custom_jvp(f), fl.custom_vjp(f)
+    forward.defjvp(lambda xs, ts: fl.jvp(f, xs, ts))
+    backward.defvjp(lambda *xs: (f(*xs), xs), lambda xs, cts: fl.vjp(f, *xs)[1](cts))
+    x, y = fnp.array([[0.3, 1.2], [2.1, 0.4]], "float64"), fnp.array([[0.5, 0.1], [0.9, 0.8]], "float64")
+    outer = lambda f: lambda x, y: fnp.sum(fnp.cos(fl.vmap(fl.vmap(f, axes), (0, 0))(x, y)[0]))
+    want = fl.grad(outer(f), (0, 1))(x, y)
+    for g in (forward, backward):
+        same(fl.grad(outer(g), (0, 1))(x, y), want)
+        same(fl.jit(fl.grad(outer(g), (0, 1)))(x, y), want)
+    same(fl.jvp(outer(forward), (x, y), (y, x)), fl.jvp(outer(f), (x, y), (y, x)))

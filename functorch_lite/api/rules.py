@@ -75,27 +75,7 @@ class UserRule(Rule):
             return self._close_vmap(kind, frame, eqn, params["graph"], reached) if self.rules.vmap else eqn
         if self.rules.jvp is None and self.rules.fwd is None:
             return eqn
-        try:
-            return self._close_derivative(frame, eqn, params, reached)
-        except LeakedTracerError:  # the rule may use what the function captured, in a function that has returned
-            for a, r in zip(eqn.ins[: self.captured], reached, strict=False):
-                if r:
-                    raise captured_error(self.rules.name, frame.types[a]) from None
-            raise
-
-    def _close_derivative(self, frame, eqn, params, reached) -> Eqn:
-        types = [frame.types[a] for a in eqn.ins]
-        values = [Tracer(frame, a) for a in eqn.ins]
-        if self.rules.jvp is not None:
-            jvp, active, captured = self.trace_jvp(types, values, reached)
-            extras = tuple([_operand(frame, x, eqn) for x in captured])
-            new = {"graph": params["graph"], "jvp": intern(jvp), "active": active, "extras": len(extras)}
-            return Eqn(with_jvp_p, (*extras, *eqn.ins), (*new.items(), ("name", self.rules.name)), eqn.outs)
-        fwd, bwd, active, captured = self.trace_vjp(types, values, reached)
-        extras = tuple([_operand(frame, x, eqn) for x in captured])
-        new = {"graph": params["graph"], "fwd": intern(fwd), "bwd": intern(bwd), "active": active,
-               "extras": len(extras)}  # fmt: skip
-        return Eqn(with_vjp_p, (*extras, *eqn.ins), (*new.items(), ("name", self.rules.name)), eqn.outs)
+        return close_derivative(self, frame, eqn, reached)
 
     # -- forward mode --
 
@@ -230,6 +210,32 @@ class UserRule(Rule):
         return Eqn(with_vmap_p, (*extras, *eqn.ins), (*new.items(), ("name", rules.name)), eqn.outs)
 
 
+def close_derivative(rule: UserRule | MappedRule, frame: Frame, eqn: Eqn, reached: tuple[bool, ...]) -> Eqn:
+    """The equation of a function that has a derivative rule, with the rule traced."""
+    try:
+        return _closed(rule, frame, eqn, reached)
+    except LeakedTracerError:  # the rule may use what the function captured, in a function that has returned
+        for a, r in zip(eqn.ins[: rule.captured], reached, strict=False):
+            if r:
+                raise captured_error(rule.rules.name, frame.types[a]) from None
+        raise
+
+
+def _closed(rule, frame, eqn, reached) -> Eqn:
+    params, name = dict(eqn.params), rule.rules.name
+    types = [frame.types[a] for a in eqn.ins]
+    values = [Tracer(frame, a) for a in eqn.ins]
+    if rule.rules.jvp is not None:
+        jvp, active, captured = rule.trace_jvp(types, values, reached)
+        prim, made = with_jvp_p, {"graph": params["graph"], "jvp": intern(jvp)}
+    else:
+        fwd, bwd, active, captured = rule.trace_vjp(types, values, reached)
+        prim, made = with_vjp_p, {"graph": params["graph"], "fwd": intern(fwd), "bwd": intern(bwd)}
+    extras = tuple([_operand(frame, x, eqn) for x in captured])
+    made |= {"active": active, "extras": len(extras), "name": name}
+    return Eqn(prim, (*extras, *eqn.ins), tuple(made.items()), eqn.outs)
+
+
 class MappedRule(Rule):
     """The rules of a function under vmap: those of one row, traced and mapped."""
 
@@ -238,13 +244,8 @@ class MappedRule(Rule):
     def __init__(self, inner, size, batched, out_batched, axis):
         self.inner, self.size, self.batched, self.out_batched, self.axis = inner, size, batched, out_batched, axis
 
-    @property
-    def rules(self):
-        return self.inner.rules
-
-    @property
-    def captured(self):
-        return self.inner.captured
+    rules = property(lambda self: self.inner.rules)
+    captured = property(lambda self: self.inner.captured)
 
     def mapped(self, size, batched, out_batched, axis) -> Rule:
         return MappedRule(self, size, batched, out_batched, axis)
@@ -252,31 +253,30 @@ class MappedRule(Rule):
     def close(self, kind, frame, eqn, reached) -> Eqn:
         if isinstance(kind, Mapping) or (self.rules.jvp is None and self.rules.fwd is None):
             return eqn
-        params = dict(eqn.params)
-        types = [_row_type(frame.types[a]) if b else frame.types[a] for a, b in zip(eqn.ins, self.batched, strict=True)]
-        values = [None] * len(types)
-        graph, name = params["graph"], self.rules.name
-        if self.rules.jvp is not None:
-            jvp, active, captured = self.inner.trace_jvp(types, values, reached)
-            k = len(captured)
-            tangents = pick(self.batched, active[k:])
-            new = self._mapped(jvp, (*[False] * k, *self.batched, *tangents), self._tangent_mask())
-            extras = tuple([_operand(frame, x, eqn) for x in captured])
-            made = {"graph": graph, "jvp": intern(new), "active": active, "extras": k}
-            return Eqn(with_jvp_p, (*extras, *eqn.ins), (*made.items(), ("name", name)), eqn.outs)
-        fwd, bwd, active, captured = self.inner.trace_vjp(types, values, reached)
-        k, n = len(captured), len(graph.out_types)
-        residuals = len(fwd.out_types) - n
-        fwd = self._mapped(fwd, (*[False] * k, *self.batched), (*self.out_batched, *[True] * residuals))
-        y_batched = pick(self.out_batched, [dtypes.is_inexact(t.dtype) for t in graph.out_types])
-        bwd = self._mapped_bwd(bwd, (*[True] * residuals, *y_batched), pick(self.batched, active[k:]))
-        extras = tuple([_operand(frame, x, eqn) for x in captured])
-        made = {"graph": graph, "fwd": intern(fwd), "bwd": intern(bwd), "active": active, "extras": k}
-        return Eqn(with_vjp_p, (*extras, *eqn.ins), (*made.items(), ("name", name)), eqn.outs)
+        return close_derivative(self, frame, eqn, reached)
 
-    def _tangent_mask(self):
-        """Results, then the tangents of float results; a tangent is batched as its result is."""
-        return (*self.out_batched, *self.out_batched)
+    def trace_jvp(self, types, values, reached) -> tuple[Graph, tuple[bool, ...], list]:
+        """The rule of one row, mapped: as `UserRule.trace_jvp`; a tangent is batched as its result is."""
+        jvp, active, captured = self.inner.trace_jvp(self._rows(types), [None] * len(types), reached)
+        k, floats = len(captured), self._floats(jvp)
+        tangents = pick(self.batched, active[k:])
+        want = (*self.out_batched, *pick(self.out_batched, floats))
+        return self._mapped(jvp, (*[False] * k, *self.batched, *tangents), want), active, captured
+
+    def trace_vjp(self, types, values, reached) -> tuple[Graph, Graph, tuple[bool, ...], list]:
+        fwd, bwd, active, captured = self.inner.trace_vjp(self._rows(types), [None] * len(types), reached)
+        k, residuals = len(captured), len(fwd.out_types) - len(self.out_batched)
+        y_batched = pick(self.out_batched, self._floats(fwd))
+        fwd = self._mapped(fwd, (*[False] * k, *self.batched), (*self.out_batched, *[True] * residuals))
+        bwd = self._mapped_bwd(bwd, (*[True] * residuals, *y_batched), pick(self.batched, active[k:]))
+        return fwd, bwd, active, captured
+
+    def _rows(self, types) -> list[ArrayType]:
+        return [_row_type(t) if b else t for t, b in zip(types, self.batched, strict=True)]
+
+    def _floats(self, rule: Graph) -> list[bool]:
+        """Which results, the first ones of the rule's graph, are floats."""
+        return [dtypes.is_inexact(t.dtype) for t in rule.out_types[: len(self.out_batched)]]
 
     def _mapped(self, graph, batched, want):
         """`vmap` of a rule with results batched as `want` says, where they can be."""
@@ -285,7 +285,7 @@ class MappedRule(Rule):
         def body(*xs):
             outs = inline(new, xs)
             made = []
-            for x, b, w in zip(outs, mask, want, strict=False):
+            for x, b, w in zip(outs, mask, want, strict=True):
                 assert w or not b, "a rule returned a batched result for an unbatched one"
                 made.append(batch(x, self.size) if w and not b else x)
             return made
