@@ -68,8 +68,8 @@ def transformer_inputs(put, layers=24, seed=0):
 MLP = (64, 256, 256, 10)
 
 
-def mlp_step(fl, np):
-    """(params, velocity, x, y) -> the same after one step with momentum, and the loss."""
+def mlp_loss(fl, np):
+    """(params, x, y) -> the mean cross-entropy of a small network."""
 
     def loss(params, x, y):
         *layers, last = params
@@ -78,6 +78,13 @@ def mlp_step(fl, np):
         logits = x @ last[0] + last[1]
         right = fl.nn.one_hot(y, MLP[-1], dtype=logits.dtype)
         return -np.mean(np.sum(right * fl.nn.log_softmax(logits), axis=-1))
+
+    return loss
+
+
+def mlp_step(fl, np):
+    """(params, velocity, x, y) -> the same after one step with momentum, and the loss."""
+    loss = mlp_loss(fl, np)
 
     def step(params, velocity, x, y):
         value, grads = fl.value_and_grad(loss)(params, x, y)

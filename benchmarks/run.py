@@ -17,7 +17,11 @@ import tempfile
 from benchmarks import report
 from benchmarks.harness import Bench, Row
 
-GROUPS = ("imports", "eager", "derivatives", "jit", "tracing", "scaling", "counts", "transformer", "steady", "control")
+# Eight devices of the CPU, which both libraries read before they start.
+DEVICES = {"FUNCTORCH_LITE_CPU_DEVICES": "8", "XLA_FLAGS": "--xla_force_host_platform_device_count=8"}
+
+GROUPS = ("imports", "eager", "derivatives", "jit", "tracing", "scaling", "counts", "transformer", "steady", "control",
+          "pmap")  # fmt: skip
 
 
 def run_group(group):
@@ -26,7 +30,7 @@ def run_group(group):
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder, "rows.json")
         # XLA's own log would stand between the rows.
-        env = {"TF_CPP_MIN_LOG_LEVEL": "1", **os.environ}
+        env = {"TF_CPP_MIN_LOG_LEVEL": "1", **os.environ, **(DEVICES if group == "pmap" else {})}
         code = subprocess.run(
             [sys.executable, "-m", "benchmarks.run", "--inside", group, str(path)], env=env
         ).returncode

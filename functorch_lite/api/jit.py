@@ -250,7 +250,7 @@ class Jitted:
         if entry.spread or any(type(x) is ShardedArray for x in inputs):
             if not entry.graph.effects:
                 return self._run_on_several(entry, inputs)
-            inputs, key = [on_one_device(x) for x in inputs], None  # effects happen in order, so on one device
+            inputs, key = [on_one_device(x) for x in inputs], None
         compiled = self._compiled(entry)
         if key is not None:
             self.fast[key] = compiled
@@ -279,11 +279,7 @@ class Jitted:
     def _run_on_several(self, entry: Entry, inputs: Sequence):
         """A call whose program needs several devices, or whose arguments lie on them."""
         operands = list(compress([*entry.captured, *inputs], entry.kept))
-        layouts = tuple([getattr(x, "sharding", None) for x in operands])
-        made = entry.several.get(layouts)
-        if made is None:
-            made = backend.several(self._program(entry), name_of(self.fun), self._donated(entry), layouts)
-            entry.several[layouts] = made
+        made = self._several(entry, tuple([x.sharding if type(x) is ShardedArray else None for x in operands]))
         given = list(compress(operands, made.donated))
         if len({id(x) for x in given}) != len(given):
             raise ValueError(f"jit of `{name_of(self.fun)}`: an array is donated and passed a second time, at {at()}; "
@@ -297,6 +293,15 @@ class Jitted:
             x._donate()
             buffer.delete()
         return entry.out.build(results)
+
+    def _several(self, entry: Entry, layouts: tuple | None = None) -> Any:
+        """The program for operands that lie on devices like this; None: none of them does yet."""
+        layouts = (None,) * sum(entry.kept) if layouts is None else layouts
+        made = entry.several.get(layouts)
+        if made is None:
+            made = backend.several(self._program(entry), name_of(self.fun), self._donated(entry), layouts)
+            entry.several[layouts] = made
+        return made
 
     def _explained(self, error: Exception, buffers: Sequence) -> Exception:
         if any(b.is_deleted() for b in buffers):
@@ -391,6 +396,7 @@ class Jitted:
         graph, captured = trace(flat, types, transform="jit", name=name_of(fun), names=names)
         flags = (*[False] * len(captured), *donated)
         spread = devices_of(dce(graph)) is not None or any(type(x) is ShardedArray for x in captured)
+        spread = spread and not graph.effects  # these happen in order, so on one device
         return Entry(graph, captured, structure, out[-1], flags, self._kept(graph), [], spread, {})
 
     def _kept(self, graph: Graph) -> tuple[bool, ...]:

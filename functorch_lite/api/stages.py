@@ -6,7 +6,7 @@ from typing import Any
 
 from functorch_lite.api.arguments import name_of
 from functorch_lite.api.inspect import struct
-from functorch_lite.array import backend
+from functorch_lite.array import ShardedArray, backend
 from functorch_lite.trace import Tracer, at
 
 
@@ -91,7 +91,7 @@ class Compiled(_Stage):
 
     def __init__(self, jitted, entry):
         self._jitted, self._entry = jitted, entry
-        self._compiled = jitted._compiled(entry)
+        self._executable = jitted._several(entry) if entry.spread else jitted._compiled(entry).executable
 
     def __call__(self, *args, **kwargs):
         """Run. Raises TypeError if the types of the arguments are not those it was compiled for."""
@@ -105,7 +105,9 @@ class Compiled(_Stage):
             got, want = ", ".join([str(x.type) for x in inputs]), ", ".join(map(str, wanted))
             raise TypeError(f"`{name_of(self._jitted.fun)}` was compiled for ({want}), got ({got}), at {at()}; "
                             "lower it again")  # fmt: skip
-        return self._jitted._run(self._compiled, inputs, [x._buffer for x in inputs])
+        if entry.spread or any(type(x) is ShardedArray for x in inputs):
+            return self._jitted._run_on_several(entry, inputs)
+        return self._jitted._run(self._jitted._compiled(entry), inputs, [x._buffer for x in inputs])
 
     def as_text(self) -> str:
         """The optimised HLO."""
@@ -122,7 +124,7 @@ class Compiled(_Stage):
 
     def runtime_executable(self) -> Any:
         """jaxlib's executable."""
-        return self._compiled.executable.loaded
+        return self._executable.loaded
 
     def __repr__(self) -> str:
         return f"<compiled `{name_of(self._jitted.fun)}`>"

@@ -21,7 +21,7 @@ from functorch_lite.xla import lower  # noqa: F401  registers all lowerings
 from functorch_lite.xla.calling import Callback, Calling
 from functorch_lite.xla.client import client, device_list, devices, handler, put, to_numpy
 from functorch_lite.xla.module import lower as lower_graph
-from functorch_lite.xla.several import several
+from functorch_lite.xla.several import several, several_module
 
 
 class Executable:
@@ -86,7 +86,9 @@ def widened(buffer):
 
 
 def module(graph: Graph, name: str, donated: tuple[bool, ...]):
-    """The StableHLO module that `executable` compiles."""
+    """The StableHLO module that `executable` compiles, or the one that several devices run."""
+    if devices_of(graph) is not None and not graph.effects:
+        return several_module(graph, name, donated)
     return _lowered(graph, name, donated)[0]
 
 

@@ -75,8 +75,7 @@ def several(graph: Graph, name: str, donated: tuple[bool, ...], given: tuple[Sha
 def _several(graph: Graph, name: str, donated: tuple[bool, ...], given: tuple[Sharding | None, ...]) -> Several:
     where = _devices(graph, given)
     graph = simplify(graph)
-    wanted = zip(given, graph.in_types, cuts_of(graph, len(where)), strict=True)
-    ins = [s if s is not None and s.devices == where else cut_along(where, t.ndim, cut) for s, t, cut in wanted]
+    ins = _placed(graph, given, where)
     outs: list[Sharding | None] = [None] * len(graph.outs)
     while True:
         loaded, callbacks = _compiled(graph, name, donated, ins, outs, where)
@@ -85,6 +84,20 @@ def _several(graph: Graph, name: str, donated: tuple[bool, ...], given: tuple[Sh
         if all(found):
             return Several(graph, loaded, ins, found, donated, callbacks)
         outs = [s or cut_along(where, t.ndim, None) for s, t in zip(found, graph.out_types, strict=True)]
+
+
+def several_module(graph: Graph, name: str, donated: tuple[bool, ...]):
+    """The module that is compiled where no operand lies on devices yet."""
+    graph, given = erase(graph), (None,) * len(graph.ins)
+    where = _devices(graph, given)
+    graph = simplify(graph)
+    return _lowered(graph, name, donated, _placed(graph, given, where), (None,) * len(graph.outs), where)[0]
+
+
+def _placed(graph: Graph, given: Sequence[Sharding | None], where: tuple) -> list[Sharding]:
+    """How the operands lie: as they do already, or as they are used."""
+    wanted = zip(given, graph.in_types, cuts_of(graph, len(where)), strict=True)
+    return [s if s is not None and s.devices == where else cut_along(where, t.ndim, cut) for s, t, cut in wanted]
 
 
 def _devices(graph: Graph, given: Sequence[Sharding | None]) -> tuple:
@@ -96,14 +109,19 @@ def _devices(graph: Graph, given: Sequence[Sharding | None]) -> tuple:
 
 
 def _compiled(graph: Graph, name: str, donated, ins, outs, where: tuple):
+    module, callbacks = _lowered(graph, name, donated, ins, outs, where)
+    wrapped = [Callback(c) for c in callbacks]
+    return client().compile_and_load(module, device_list(where), _options(where), wrapped), wrapped
+
+
+def _lowered(graph: Graph, name: str, donated, ins, outs, where: tuple):
+    """The module, and what it calls back."""
     arguments = [{"sdy.sharding": s.text} for s in ins]
     for a, d in zip(arguments, donated or (False,) * len(ins), strict=True):
         if d:
             a["jax.buffer_donor"] = "true"
     results = [{"sdy.sharding": s.text} if s is not None else {} for s in outs]
-    module, callbacks = lower(graph, name, arguments, results, len(where))
-    wrapped = [Callback(c) for c in callbacks]
-    return client().compile_and_load(module, device_list(where), _options(where), wrapped), wrapped
+    return lower(graph, name, arguments, results, len(where))
 
 
 def _options(where: tuple):
