@@ -233,3 +233,18 @@ def test_a_callback_beside_a_number_that_becomes_an_input():
     graph = fl.make_graph(lambda x: (fl.debug.callback(print, x), x * 0.3)[1])(fnp.ones(3))
     lifted, numbers = lift(graph)
     assert [n.value for n in numbers] == [0.3] and len(lifted.eqns) == len(graph.eqns) + 1
+
+
+def test_a_callback_in_a_mapped_derivative_rule():
+    """The rule's residuals are mapped, the callback's handle among them; the function is called once per row."""
+    seen = []
+
+    def f(x):
+        fl.debug.callback(lambda v: seen.append(np.shape(v)), x)
+        return fnp.sin(x)
+
+    ruled = fl.custom_vjp(f)
+    ruled.defvjp(lambda x: (fnp.sin(x), x), lambda x, ct: fl.vjp(f, x)[1](ct))
+    x = fnp.arange(6.0).reshape(3, 2)
+    np.testing.assert_allclose(fl.grad(lambda x: fnp.sum(fl.vmap(ruled)(x)))(x), fnp.cos(x), rtol=1e-6)
+    assert seen == [(2,)] * 3

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from functorch_lite import dtypes
 from functorch_lite.ir import Primitive, array_type
+from functorch_lite.prims.reduce import reduce_max
 from functorch_lite.prims.shape import batch
 from functorch_lite.trace import at, bind
 
@@ -64,6 +65,8 @@ def _vmap(prim):
         if method == "refuse":
             raise ValueError(f"pure_callback `{name}` under vmap, at {at()}; say how by vmap_method=, such as "
                              '"sequential"')  # fmt: skip
+        if batched[0]:  # as a residual of a mapped rule is; all rows hold the one handle
+            xs, batched = [reduce_max(xs[0], (0,)), *xs[1:]], (False, *batched[1:])
         if method == "expand_dims":
             xs = [x if b or i == 0 else batch(x, 1) for i, (x, b) in enumerate(zip(xs, batched, strict=True))]
         elif method == "broadcast_all":
