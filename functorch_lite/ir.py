@@ -447,20 +447,18 @@ class _Key:
 
 def compact(types: Sequence, ins, eqns, outs, sources, names=()) -> Graph:
     """A graph of these equations with its values numbered densely in order, and the types of live values only."""
-    number: list[Any] = [None] * len(types)
-    for new, old in enumerate(ins):
-        number[old] = new
+    number: dict[Any, Any] = {old: new for new, old in enumerate(ins)}
+    named, new_eqn = number.get, tuple.__new__  # literals are not in the table and stay
     live, made, n = [types[i] for i in ins], [], len(ins)
-    new_eqn = tuple.__new__
     for prim, operands, params, results in eqns:
-        operands = tuple([number[a] if type(a) is int else a for a in operands])
-        start = n
+        operands, start = tuple(map(named, operands, operands)), n
         for o in results:
             number[o] = n
             live.append(types[o])
             n += 1
-        made.append(new_eqn(Eqn, (prim, operands, params, tuple(range(start, n)))))
-    outs = tuple([number[a] if type(a) is int else a for a in outs])
+        results = (start,) if n == start + 1 else tuple(range(start, n))
+        made.append(new_eqn(Eqn, (prim, operands, params, results)))
+    outs = tuple(map(named, outs, outs))
     return Graph(tuple(live), tuple(range(len(ins))), tuple(made), outs, tuple(sources), names)
 
 

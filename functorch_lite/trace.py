@@ -451,24 +451,26 @@ def bind(prim: Primitive, *args: Any, **params: Any) -> Any:
     return result
 
 
-def repeat(eqn: Eqn, types: Sequence[ArrayType], xs: Sequence, ys: Sequence[ArrayType]) -> Any:
+def repeat(eqn: Eqn, types: Sequence[ArrayType], env) -> Any:
     """Record an equation once more on operands that mostly have the types it had, which spares the inference."""
     frame = _thread.frames[-1]
+    prim, operands, params, outs = eqn
     ins: list[Any] = []
-    for a, x in zip(eqn.ins, xs, strict=True):
-        if type(a) is Lit:
-            ins.append(a)
-        elif type(x) is Tracer and x.frame is frame and x.type is types[a]:
-            ins.append(x.number)
-        else:
-            return bind(eqn.prim, *xs, **dict(eqn.params))
+    for a in operands:
+        if type(a) is not Lit:
+            x = env[a]
+            if type(x) is not Tracer or x.frame is not frame or x.type is not types[a]:
+                return bind(prim, *[a.value if type(a) is Lit else env[a] for a in operands], **dict(params))
+            a = x.number
+        ins.append(a)
     start, k = len(frame.types), len(frame.eqns)
-    frame.types.extend(ys)
-    frame.definition.extend([k] * len(ys))
-    frame.eqns.append(_tuple_new(Eqn, (eqn.prim, tuple(ins), eqn.params, tuple(range(start, start + len(ys))))))
+    for o in outs:
+        frame.types.append(types[o])
+        frame.definition.append(k)
+    made = [Tracer(frame, start + i) for i in range(len(outs))]
+    frame.eqns.append(_tuple_new(Eqn, (prim, tuple(ins), params, tuple([y.number for y in made]))))
     frame.sources.append(frame.source if frame.source is not None else caller())
-    made = [Tracer(frame, start + i) for i in range(len(ys))]
-    return made if eqn.prim.many else made[0]
+    return made if prim.many else made[0]
 
 
 def purge(frames: list[Frame]) -> None:

@@ -83,9 +83,8 @@ class Mask(NamedTuple):
 
 def mask_of(ct) -> Mask | None:
     """The mask of a cotangent in the frame being traced."""
-    frame = current_frame()
-    if type(ct) is Tracer and frame is not None and ct.frame is frame:
-        return frame.memo.get((Mask, ct.number))
+    if type(ct) is Tracer and ct.frame.memo and ct.frame is current_frame():
+        return ct.frame.memo.get((Mask, ct.number))
     return None
 
 

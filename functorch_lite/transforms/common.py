@@ -117,7 +117,7 @@ def read(env, ins) -> list:
 
 def again(graph: Graph, eqn: Eqn, env):
     """Record an equation of `graph` with the values of `env`."""
-    return repeat(eqn, graph.types, read(env, eqn.ins), [graph.types[o] for o in eqn.outs])
+    return repeat(eqn, graph.types, env)
 
 
 def via(graph: Graph, first: Graph) -> Graph:

@@ -24,11 +24,10 @@ def transpose(
     def body(*args):
         frame = this_frame()
         env, cts, later = dict(zip(fixed, args[: len(fixed)], strict=True)), {}, []
+        reached = set(wanted)  # the values that depend on t
         deferred: dict[int, list[Deferred]] = {}  # parts of cotangents, put together when the cotangent is needed
 
         def accumulate(a, ct):
-            if type(a) is Lit or a in env or ct is None:
-                return
             if type(ct) is Deferred:
                 deferred.setdefault(a, []).append(ct)
             else:
@@ -39,28 +38,30 @@ def transpose(
             return settle(deferred.pop(a), types[a].strong(), ct) if a in deferred else ct
 
         for eqn, params in visit(graph):
-            if all(type(a) is Lit or a in env for a in eqn.ins):
+            if reached.isdisjoint(eqn.ins):
                 ys = again(graph, eqn, env)
                 env.update(zip(eqn.outs, ys if eqn.prim.many else [ys], strict=True))
             else:
+                reached.update(eqn.outs)
                 later.append((eqn, params, frame.source))
         for o, ct in zip(pick(graph.outs, given), args[len(fixed) :], strict=True):
-            accumulate(o, ct)
-        for eqn, params, source in reversed(later):
-            frame.source = source
-            ct = [total(o) for o in eqn.outs]
-            if all(c is None for c in ct):
+            if o in reached:
+                accumulate(o, ct)
+        for (prim, ins, _, outs), params, frame.source in reversed(later):
+            ct = [total(o) for o in outs] if prim.many else total(outs[0])
+            if ct is None or (prim.many and not any([c is not None for c in ct])):
                 continue
-            if eqn.prim.transpose is None:
-                raise TypeError(f"`{eqn.prim.name}` is not linear in its operands, so it cannot be transposed; "
+            if prim.transpose is None:
+                raise TypeError(f"`{prim.name}` is not linear in its operands, so it cannot be transposed; "
                                 "`linear_transpose` takes linear functions only")  # fmt: skip
-            xs = [a.value if type(a) is Lit else env[a] if a in env else Linear(graph.types[a]) for a in eqn.ins]
-            parts = eqn.prim.transpose(ct if eqn.prim.many else ct[0], *xs, **params)
+            xs = [a.value if type(a) is Lit else Linear(types[a]) if a in reached else env[a] for a in ins]
+            parts = prim.transpose(ct, *xs, **params)
             if frame.captured:  # the rule computed with a `Linear`: a product of two of them, or a quotient by one
-                raise TypeError(f"`{eqn.prim.name}` is not linear in all its operands at once, so it cannot be "
+                raise TypeError(f"`{prim.name}` is not linear in all its operands at once, so it cannot be "
                                 "transposed; `linear_transpose` takes linear functions only")  # fmt: skip
-            for a, c in zip(eqn.ins, parts, strict=True):
-                accumulate(a, c)
+            for a, c in zip(ins, parts, strict=True):
+                if c is not None and a in reached:
+                    accumulate(a, c)
         made = [total(i) for i in wanted]
         frame.source = None
         mask.extend([ct is not None for ct in made])
