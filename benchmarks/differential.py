@@ -97,7 +97,8 @@ def main():
     chosen, results, counts = d.plans(**PLANS[options.plan]), [], collections.Counter()
     start, seen, equations = time.time(), 0, 0
     for first in range(options.seed, options.seed + options.programs, TOGETHER):
-        cases = [d.case(seed, chosen[seed % len(chosen)]) for seed in range(first, min(first + TOGETHER, options.seed + options.programs))]
+        seeds = range(first, min(first + TOGETHER, options.seed + options.programs))
+        cases = [d.case(seed, chosen[seed % len(chosen)]) for seed in seeds]
         found = []
         batch(cases, found)
         for kind, case, text in found:

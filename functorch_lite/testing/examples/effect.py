@@ -10,11 +10,12 @@ unary("debug_callback", "(fl.debug.callback(lambda v: None, {0}), {0})[1]")
 def pure_callback(b):
     x = b.operand("f")
     result = f"fl.ShapeDtypeStruct({x.shape}, '{x.dtype.name}')"
-    b.emit("pure_callback", f"fl.pure_callback(lambda v: v * v, {result}, {{0}}, vmap_method='sequential')", x)
+    text = f"fl.pure_callback(lambda v: v * v, {result}, lax.stop_gradient({{0}}), vmap_method='sequential')"
+    b.emit("pure_callback", text, x)
 
 
 @example("io_callback", jax=False, smooth=False)
 def io_callback(b):
     x = b.operand("f")
     result = f"fl.ShapeDtypeStruct({x.shape}, '{x.dtype.name}')"
-    b.emit("io_callback", f"fl.io_callback(lambda v: v + v, {result}, {{0}})", x)
+    b.emit("io_callback", f"fl.io_callback(lambda v: v + v, {result}, lax.stop_gradient({{0}}))", x)

@@ -46,10 +46,11 @@ class Program:
 
     source: a module that defines `program` and `args` and can be pasted and run. args: example arguments. equations:
     how many statements it has, those of nested functions too. names: the primitives and constructs they are.
-    expected: what the statements gave one by one, with Python's loops and branches. record: the decisions it was drawn by.
+    expected: what the statements gave one by one, with Python's loops and branches. record: the decisions it was drawn
+    by.
     """
 
-    def __init__(self, source: str, equations: int, names: frozenset[str], expected: Any, record: list[int], plan: Plan):
+    def __init__(self, source: str, equations: int, names: frozenset[str], expected: Any, record: list, plan: Plan):
         self.source, self.equations, self.names = source, equations, names
         self.expected, self.record, self.plan = expected, record, plan
         space = self.build()
