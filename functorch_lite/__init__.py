@@ -27,6 +27,7 @@ from functorch_lite import host as _host  # noqa: F401  registers the NumPy exec
 from functorch_lite.api.caches import cache_sizes, clear_caches
 from functorch_lite.api.callbacks import io_callback, pure_callback
 from functorch_lite.api.closures import closure_convert, linear_call
+from functorch_lite.api.collectives import collective_bytes
 from functorch_lite.api.custom import check_rules, custom_gradient, custom_jvp, custom_rules, custom_vjp
 from functorch_lite.api.devices import (
     block_until_ready,
@@ -62,7 +63,7 @@ __all__ = [
     "Array", "ConcretizationError", "LeakedTracerError", "ShapeDtypeStruct", "ad_checkpoint", "block_until_ready",
     "cache_sizes",
     "check_rules", "checked", "checkpoint", "checkpoint_name", "checkpoint_policies", "clear_caches",
-    "closure_convert", "config", "custom_batching", "custom_derivatives", "custom_gradient", "custom_jvp",
+    "closure_convert", "collective_bytes", "config", "custom_batching", "custom_derivatives", "custom_gradient", "custom_jvp",
     "custom_rules", "custom_vjp", "debug", "default_backend", "device_count", "device_get", "device_put",
     "device_put_replicated", "device_put_sharded", "devices",
     "disable_jit", "dtypes", "error_if", "errors", "eval_shape", "float0", "grad", "hessian", "hvp", "io_callback",

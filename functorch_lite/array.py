@@ -34,6 +34,7 @@ class Backend:
     hlo_text: Any  # StableHLO text -> HLO text
     gathered: Any  # (buffer on several devices, its sharding, ArrayType) -> NumPy array
     shards_of: Any  # ShardedArray -> its parts
+    cut_along: Any  # (devices, number of axes, the axis that is cut or None) -> Sharding
     spread_over: Any  # (NumPy array, devices, the axis that is cut or None) -> ShardedArray
     several: Any  # (Graph, name, donated, shardings of the operands) -> what runs it on several devices
     widened: Any  # buffer of a packed narrow type -> buffer of a type that NumPy can read
@@ -100,6 +101,24 @@ class Array(metaclass=_ArrayMeta):
         except AttributeError:
             return _BUFFER(self).aval
         return array_type(known.shape, known.dtype)
+
+    sharding = property(lambda self: backend.cut_along(backend.devices(None)[:1], self.ndim, None),
+                        doc="How the array lies on devices.")  # fmt: skip
+
+    @property
+    def addressable_shards(self) -> list:
+        """The parts, one per device: each has `device`, `index`, `replica_id` and `data`."""
+        return backend.shards_of(self)
+
+    @property
+    def device(self) -> Any:
+        """Where the memory is, or would be; of several devices, how the array lies on them."""
+        where = self.sharding.devices
+        return where[0] if len(where) == 1 else self.sharding
+
+    def devices(self) -> set:
+        """The devices on which the memory is, or would be."""
+        return set(self.sharding.devices)
 
     shape = property(lambda self: self.type.shape)
     dtype = property(lambda self: self.type.dtype)
@@ -251,11 +270,6 @@ class ShardedArray(Array):
             raise DonatedError(f"{self.type} was used at {at()} after its memory had been donated or deleted; use the "
                                "result of the call that took it instead")  # fmt: skip
         return backend.gathered(self._shards, self.sharding, self.type)
-
-    @property
-    def addressable_shards(self) -> list:
-        """The parts, one per device: each has `device`, `index`, `replica_id` and `data`."""
-        return backend.shards_of(self)
 
     def block_until_ready(self):
         self._shards.block_until_ready()

@@ -396,3 +396,32 @@ def test_heat_equation_with_halos():
     for _ in range(50):
         want = want + 0.2 * (np.roll(want, -1) - 2 * want + np.roll(want, 1))
     np.testing.assert_allclose(got, want, atol=1e-5)
+
+
+# ---- what devices exchange ----
+
+
+def test_collectives_are_listed_with_their_bytes():
+    def step(w, x):
+        loss = lambda w: lax.pmean(fnp.mean((x @ w) ** 2), "i")
+        return w - fl.grad(loss)(w)
+
+    f = fl.pmap(step, in_axes=(None, 0), out_axes=None, axis_name="i")
+    (only,) = found = fl.collective_bytes(f)(fnp.ones((5, 3)), fl.ShapeDtypeStruct((8, 2, 5), "float32"))
+    assert (only.name, only.axes, only.times, only.nbytes, found.nbytes) == ("psum", ("i",), 1, 60, 60)
+    assert "psum        i     f32[5,3]  1      60     # test_pmap.py:" in repr(found)
+    moving = fl.pmap(lambda x: lax.scan(lambda c, _: (lax.ppermute(c, "i", ring(8)), None), x, None, length=7)[0],
+                     axis_name="i")  # fmt: skip
+    assert fl.collective_bytes(moving)(fnp.ones((8, 4))).nbytes == 7 * 16
+    until = fl.pmap(lambda x: lax.while_loop(lambda c: lax.pmax(c, "i") < 9, lambda c: c + 1, x), axis_name="i")
+    assert [(c.name, c.repeated) for c in fl.collective_bytes(until)(fnp.ones(8))] == [("pmax", True)]
+    assert repr(fl.collective_bytes(fl.vmap(lambda x: lax.psum(x, "i"), axis_name="i"))(fnp.ones(8))) == "no collectives"
+
+
+def test_an_array_on_one_device_has_one_part():
+    x = fnp.ones((2, 3))
+    (part,) = x.addressable_shards
+    assert part.data is x and part.index == (slice(0, 2), slice(0, 3)) and part.device == x.device == fl.devices()[0]
+    assert x.sharding.is_fully_replicated and x.devices() == {fl.devices()[0]}
+    y = fl.pmap(lambda x: x)(fnp.ones(8))
+    assert y.devices() == set(fl.devices()) and y.device is y.sharding

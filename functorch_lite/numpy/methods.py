@@ -11,7 +11,7 @@ import numpy as np
 
 from functorch_lite import dtypes, lax
 from functorch_lite.api.devices import device_put
-from functorch_lite.array import Array, backend, of_value
+from functorch_lite.array import Array, of_value
 from functorch_lite.numpy import (
     arithmetic,
     contract,
@@ -303,5 +303,3 @@ def install() -> None:
             setattr(cls, name, fun)
         for name, (fun, doc) in _PROPERTIES.items():
             setattr(cls, name, property(fun, doc=doc))
-    Array.device = property(lambda self: backend.devices(None)[0], doc="Where the memory is, or would be.")
-    Array.devices = lambda self: {self.device}

@@ -133,8 +133,10 @@ class Shard(NamedTuple):
     data: Array
 
 
-def shards_of(x: ShardedArray) -> list[Shard]:
+def shards_of(x: Array) -> list[Shard]:
     """The parts of an array, one per device."""
+    if type(x) is not ShardedArray:
+        return [Shard(x.device, tuple([slice(0, n) for n in x.shape]), 0, x)]
     whole, places = x.sharding.is_fully_replicated, x.sharding.indices(x.type.shape)
     each = zip(x.sharding.devices, places, parts_of(x._shards), strict=True)
     return [Shard(device, index, k if whole else 0, of_buffer(part)) for k, (device, index, part) in enumerate(each)]
@@ -148,3 +150,4 @@ def spread_over(value: np.ndarray, devices: tuple, cut: int | None) -> ShardedAr
 
 
 backend.gathered, backend.shards_of, backend.spread_over = gathered, shards_of, spread_over
+backend.cut_along = cut_along
