@@ -17,7 +17,7 @@ from functorch_lite.api.vmap import vmap as vmap_of
 from functorch_lite.testing import laws
 from functorch_lite.testing.bounds import Bound, rounding
 from functorch_lite.testing.laws.batching import rows_of
-from functorch_lite.testing.laws.common import LAWS, Problem, arrays, directions
+from functorch_lite.testing.laws.common import LAWS, Problem, arrays, directions, together
 
 # ---- check_grads ----
 
@@ -219,7 +219,4 @@ def assert_same(f: Callable, g: Callable, *args: Any, under: Sequence[str] = ("v
 
 
 def _sum(f, g, leaves, compiled: bool = False) -> Bound:
-    one, two = rounding(f, leaves, compiled), rounding(g, leaves, compiled)
-    sizes = [a + b for a, b in zip(one.sizes, two.sizes, strict=True)]
-    return Bound(sizes, max(one.equations, two.equations))
-
+    return together(rounding(f, leaves, compiled), rounding(g, leaves, compiled))

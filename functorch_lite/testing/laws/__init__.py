@@ -23,6 +23,8 @@ from functorch_lite.testing.laws.custom import custom_rules
 from functorch_lite.testing.laws.derivatives import (
     adjoint,
     complex_step,
+    grad,
+    jacobian,
     jvp,
     jvp_linear,
     linearize,
@@ -30,7 +32,9 @@ from functorch_lite.testing.laws.derivatives import (
     vjp,
     vjp_linear,
 )
-from functorch_lite.testing.laws.second import hessian_symmetric, hvp, second_order
+from functorch_lite.testing.laws.devices import pmap
+from functorch_lite.testing.laws.second import hessian, hessian_symmetric, hvp, second_order
+from functorch_lite.testing.laws.transforms import LAWS_OF_RESULTS, transform
 from functorch_lite.testing.laws.values import deterministic, dtypes, effects, jit, remat, simplify
 from functorch_lite.testing.report import (
     FlakyError,
@@ -42,11 +46,12 @@ from functorch_lite.testing.report import (
 )
 
 __all__ = [
-    "GROUPS", "LAWS", "FlakyError", "Law", "LawError", "NotApplicableError", "NotDifferentiableError", "NotFiniteError",
-    "ToleranceError", "adjoint", "all", "complex_step", "custom_rules", "deterministic", "dtypes", "effects",
-    "hessian_symmetric", "hvp", "jit", "jit_commutes", "jvp", "jvp_linear", "linearize", "remat", "second_order",
-    "shared_cotangents", "simplify", "transpose_twice", "vjp", "vjp_linear", "vmap",
-    "vmap_of_derivatives", "vmap_out_axes", "vmap_sizes", "vmap_twice",
+    "GROUPS", "LAWS", "LAWS_OF_RESULTS", "FlakyError", "Law", "LawError", "NotApplicableError",
+    "NotDifferentiableError", "NotFiniteError", "ToleranceError", "adjoint", "all", "complex_step", "custom_rules",
+    "deterministic", "dtypes", "effects", "grad", "hessian", "hessian_symmetric", "hvp", "jacobian", "jit",
+    "jit_commutes", "jvp", "jvp_linear", "linearize", "pmap", "remat", "second_order", "shared_cotangents",
+    "simplify", "transform", "transpose_twice", "vjp", "vjp_linear", "vmap", "vmap_of_derivatives",
+    "vmap_out_axes", "vmap_sizes", "vmap_twice",
 ]  # fmt: skip
 
 GROUPS = ("value", "custom", "derivative", "second", "batching", "device")  # in the order in which they are tried

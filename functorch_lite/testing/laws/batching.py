@@ -20,7 +20,7 @@ _EVERY = 4  # of so many mapped leaves every choice is tried; of more, all, each
 
 def rows_of(p: Problem, size: int = _ROWS) -> list[list[np.ndarray]]:
     """Per argument leaf, `size` rows near it: floats scaled a little, which keeps them in the domain; of whole numbers
-    and booleans the same ones in another order."""
+    the same ones in another order, of booleans the others."""
     made = []
     for i, x in enumerate(p.xs):
         array = np.asarray(x._value)
@@ -29,8 +29,10 @@ def rows_of(p: Problem, size: int = _ROWS) -> list[list[np.ndarray]]:
             if dtypes.is_inexact(array.dtype):
                 factor = 1 + 0.02 * k * p.rng(100 + 7 * i + k).uniform(-1, 1, size=array.shape)
                 rows.append(np.asarray(array * factor).astype(array.dtype))
-            else:
-                rows.append(np.roll(array, k, axis=0) if array.ndim else array)
+            elif dtypes.is_bool(array.dtype):
+                rows.append(~array if k else array)
+            else:  # rows that are the same from behind would hide that they were turned around
+                rows.append(np.roll(array, min(k, len(array) - 1), axis=0) if array.ndim and len(array) else array)
         made.append(rows)
     return made
 

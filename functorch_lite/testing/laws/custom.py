@@ -8,9 +8,9 @@ from functorch_lite.api.custom import _Custom
 from functorch_lite.api.forward import jvp as jvp_of
 from functorch_lite.api.reverse import vjp as vjp_of
 from functorch_lite.api.vmap import vmap as vmap_of
-from functorch_lite.testing.bounds import Bound, rounding
+from functorch_lite.testing.bounds import rounding
 from functorch_lite.testing.laws.batching import rows_of
-from functorch_lite.testing.laws.common import Problem, arrays, law
+from functorch_lite.testing.laws.common import Problem, arrays, law, together
 from functorch_lite.testing.laws.derivatives import cotangent_names, tangent_names
 from functorch_lite.testing.report import NotApplicableError
 
@@ -34,11 +34,7 @@ def custom_rules(p: Problem):
 
 
 def _both(one, two, leaves):
-    def bound():
-        a, b = rounding(one, leaves), rounding(two, leaves)
-        return Bound([x + y for x, y in zip(a.sizes, b.sizes, strict=True)], max(a.equations, b.equations))
-
-    return bound
+    return lambda: together(rounding(one, leaves), rounding(two, leaves))
 
 
 def _forward(p: Problem, plain: Problem) -> None:

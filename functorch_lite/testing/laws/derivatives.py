@@ -7,13 +7,17 @@ import numpy as np
 from functorch_lite import dtypes
 from functorch_lite.api.forward import jvp as jvp_of
 from functorch_lite.api.forward import linearize as linearize_of
-from functorch_lite.api.reverse import linear_transpose
+from functorch_lite.api.jacobians import jacfwd, jacrev
+from functorch_lite.api.reverse import linear_transpose, value_and_grad
 from functorch_lite.api.reverse import vjp as vjp_of
+from functorch_lite.numpy import real
+from functorch_lite.numpy import sum as sum_of
+from functorch_lite.prims.elementwise import convert
 from functorch_lite.testing import report
 from functorch_lite.testing.bounds import SAFETY, Bound, rounding
 from functorch_lite.testing.differences import along, analytic, one_sided
 from functorch_lite.testing.differences import complex_step as step_of
-from functorch_lite.testing.laws.common import Problem, arrays, bound_of, law, pairing
+from functorch_lite.testing.laws.common import Problem, arrays, bound_of, law, pairing, together
 
 
 def pushed(p: Problem):
@@ -224,6 +228,53 @@ def linearize(p: Problem):
         ts = p.tangents(salt)
         p.agree("linearize(f)(t) and jvp(f)(t)", linear(*ts), push(*p.floats, *ts),
                 bound_of(push, [*p.floats, *ts]), tangent_names(p))  # fmt: skip
+
+
+@law("derivative")
+def grad(p: Problem):
+    """value_and_grad of the results, weighed and added, is vjp(f) of the weights."""
+    weights = p.cotangents(16)
+
+    def total(*floats):
+        ys = p.varying(*floats)
+        return sum([sum_of(real(w * y)) for w, y in zip(weights, ys, strict=True)])
+
+    value, got = value_and_grad(total, argnums=tuple(range(len(p.floats))))(*p.floats)
+    want = lambda *xs: [total(*xs), *vjp_of(total, *xs)[1](np.ones((), np.asarray(value).dtype))]
+    names = ["the value", *cotangent_names(p)]
+    p.agree("value_and_grad and vjp", [value, *got], want(*p.floats), bound_of(want, p.floats), names)
+
+
+@law("derivative")
+def jacobian(p: Problem):
+    """The columns of jacfwd(f) are jvp(f) of unit tangents, and jacrev(f) is the same."""
+    if any(dtypes.is_complex(x.dtype) for x in [*p.floats, *[y for y, s in zip(p.ys, p.smooth, strict=True) if s]]):
+        return
+    numbers = tuple(range(len(p.floats)))
+    push, ts = pushed(p), p.tangents(17)
+    blocks = jacfwd(p.varying, numbers)(*p.floats)
+    along = [sum([times(b, t) for b, t in zip(row, ts, strict=True)]) for row in blocks]
+    along = [np.asarray(a).astype(y.dtype) for a, y in zip(along, arrays(push(*p.floats, *ts)), strict=True)]
+
+    def bound():
+        one = rounding(push, [*p.floats, *ts])
+        terms = [sum([times(np.abs(b), np.abs(t)) for b, t in zip(row, ts, strict=True)]) for row in blocks]
+        size = [SAFETY * float(dtypes.finfo(a.dtype).eps) * t for a, t in zip(along, terms, strict=True)]
+        return Bound([a + b for a, b in zip(one.sizes, size, strict=True)], one.equations)
+
+    p.agree("jacfwd(f) times t and jvp(f)(t)", along, push(*p.floats, *ts), bound, tangent_names(p))
+    kinds = [np.promote_types(x.dtype, a.dtype) for a in along for x in p.floats]  # the two modes have one each
+    flat = lambda rows: [convert(b, d) for b, d in zip([b for row in rows for b in row], kinds, strict=True)]
+    forward, back = [lambda *xs, op=op: flat(op(p.varying, numbers)(*xs)) for op in (jacfwd, jacrev)]
+    names = [f"the block of {p.where(k)} and argument leaf {i}" for k in p.with_floats() for i in p.active]
+    p.agree("jacrev(f) and jacfwd(f)", back(*p.floats), flat(blocks),
+            lambda: together(rounding(forward, p.floats), rounding(back, p.floats)), names)  # fmt: skip
+
+
+def times(block, t) -> np.ndarray:
+    """A block of a Jacobian times a tangent."""
+    t = np.asarray(t)
+    return np.tensordot(np.asarray(block).astype(np.float64), t.astype(np.float64), t.ndim)
 
 
 @law("derivative")

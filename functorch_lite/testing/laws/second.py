@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
+from functorch_lite import dtypes
 from functorch_lite.api.forward import jvp as jvp_of
+from functorch_lite.api.jacobians import hessian as hessian_of
+from functorch_lite.api.jacobians import hvp as hvp_of
 from functorch_lite.api.reverse import vjp as vjp_of
 from functorch_lite.numpy import real
 from functorch_lite.numpy import sum as sum_of
 from functorch_lite.testing.bounds import SAFETY, Bound, rounding
 from functorch_lite.testing.laws import derivatives
-from functorch_lite.testing.laws.common import Problem, arrays, law, pairing
+from functorch_lite.testing.laws.common import Problem, arrays, bound_of, law, pairing, together
+from functorch_lite.testing.laws.derivatives import times
 
 
 def _scalar(p: Problem):
@@ -87,10 +91,35 @@ def hvp(p: Problem):
     for name in rest:
 
         def bound(name=name):
-            one, two = rounding(made[first], leaves), rounding(made[name], leaves)
-            return Bound([a + b for a, b in zip(one.sizes, two.sizes, strict=True)], one.equations)
+            return together(rounding(made[first], leaves), rounding(made[name], leaves))
 
         p.agree(f"{name} and {first}", made[name](*leaves), want, bound, names)
+
+
+@law("second")
+def hessian(p: Problem):
+    """The Hessian, as `hessian` and `hvp` compute it, times a direction is forward over reverse."""
+    if any(dtypes.is_complex(x.dtype) for x in p.floats):
+        return
+    fun, n = _scalar(p), len(p.floats)
+    ts = p.tangents(25)
+    numbers = tuple(range(n))
+    product = forward_over_reverse(fun, n)
+    want, bound = product(*p.floats, *ts), bound_of(product, [*p.floats, *ts])
+    names = [f"the Hessian times a direction, argument leaf {i}" for i in p.active]
+    made = hvp_of(lambda xs: fun(*xs), list(p.floats), list(ts))
+    p.agree("hvp(f) and forward over reverse", made, want, bound, names)
+    blocks = hessian_of(fun, numbers)(*p.floats)
+    along = [sum([times(b, t) for b, t in zip(row, ts, strict=True)]) for row in blocks]
+    along = [np.asarray(a).astype(x.dtype) for a, x in zip(along, p.floats, strict=True)]
+
+    def wide():
+        made = bound()
+        terms = [sum([times(np.abs(b), np.abs(t)) for b, t in zip(row, ts, strict=True)]) for row in blocks]
+        eps = [float(dtypes.finfo(x.dtype).eps) for x in p.floats]
+        return Bound([a + SAFETY * e * t for a, e, t in zip(made.sizes, eps, terms, strict=True)], made.equations)
+
+    p.agree("hessian(f) times a direction and forward over reverse", along, want, wide, names)
 
 
 @law("second")
