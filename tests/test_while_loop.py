@@ -2,6 +2,8 @@
 
 import itertools
 import signal
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -728,3 +730,20 @@ def test_an_endless_mapped_loop_is_stopped_by_ctrl_c(op):
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
     same(fl.vmap(op(f))(fnp.array([1, 0, 2]), XS[:3, 0]), fnp.stack([op(f)(n, x) for n, x in zip([1, 0, 2], XS[:, 0])]))
+
+
+STOPPED = """
+import os, signal, threading
+import functorch_lite as fl, functorch_lite.numpy as fnp
+endless = fl.jit(fl.vmap(lambda x: fl.lax.while_loop(lambda c: c < 1e30, lambda c: c * 0.5, x)))
+threading.Timer(1.0, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+try:
+    endless(fnp.arange(3.0))
+except KeyboardInterrupt:
+    print("stopped", (fnp.ones(2) + 1).tolist(), fl.jit(lambda x: x + 1)(fnp.ones(2)).tolist())
+"""
+
+
+def test_ctrl_c_gives_the_session_back_from_an_endless_compiled_loop():
+    done = subprocess.run([sys.executable, "-c", STOPPED], capture_output=True, text=True, timeout=120)
+    assert done.stdout == "stopped [2.0, 2.0] [2.0, 2.0]\n", done.stderr

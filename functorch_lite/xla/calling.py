@@ -1,6 +1,11 @@
-"""Programs that call back into Python."""
+"""Programs that call back into Python, and programs that may never end."""
 
 from __future__ import annotations
+
+import threading
+import time
+
+_QUICK = 0.005  # seconds: a program that takes less is run without a thread of its own
 
 
 class Callback:
@@ -47,3 +52,40 @@ class Calling:
             if errors:
                 raise errors[0] from None
             raise
+
+
+class Stoppable:
+    """Execution of a program that loops until a predicate fails: Ctrl-C gives the session back while it runs.
+
+    The thread of the user waits for another one, which it can leave alone; the program itself cannot be stopped. That
+    costs some 50 us, so a program whose last run was short does without.
+    """
+
+    __slots__ = ("loaded", "quick")
+
+    def __init__(self, loaded):
+        self.loaded, self.quick = loaded, False
+
+    def __call__(self, buffers):
+        if self.quick:
+            return self.loaded.execute_sharded(buffers)
+        if threading.current_thread() is not threading.main_thread():  # signals go to that one
+            return self.loaded.execute_sharded(buffers)
+        ended, made = threading.Event(), []
+
+        def run():
+            start = time.perf_counter()
+            try:
+                results = self.loaded.execute_sharded(buffers, with_tokens=True)
+                results.consume_token().block_until_ready()
+                made.append(results)
+            except Exception as error:
+                made.append(error)
+            self.quick = time.perf_counter() - start < _QUICK
+            ended.set()
+
+        threading.Thread(target=run, daemon=True, name="functorch_lite loop").start()
+        ended.wait()
+        if isinstance(made[0], Exception):
+            raise made[0]
+        return made[0]

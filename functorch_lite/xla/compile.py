@@ -11,17 +11,23 @@ from jaxlib._jax import mlir
 from functorch_lite import dtypes
 from functorch_lite.array import backend, of_typed
 from functorch_lite.control.custom import erase
+from functorch_lite.control.record import record_p
+from functorch_lite.control.replay import replay_p
 from functorch_lite.control.shard_map import devices_of
-from functorch_lite.ir import ArrayType, Graph
+from functorch_lite.control.while_loop import while_p
+from functorch_lite.ir import ArrayType, Graph, nested
 from functorch_lite.prims.elementwise import convert
 from functorch_lite.trace import trace
 from functorch_lite.transforms.common import rewrite
 from functorch_lite.transforms.simplify import simplify
 from functorch_lite.xla import lower  # noqa: F401  registers all lowerings
-from functorch_lite.xla.calling import Callback, Calling
+from functorch_lite.xla.calling import Callback, Calling, Stoppable
 from functorch_lite.xla.client import client, device_list, devices, handler, put, to_numpy
 from functorch_lite.xla.module import lower as lower_graph
 from functorch_lite.xla.several import several, several_module
+
+
+_LOOPS = (while_p, record_p, replay_p)
 
 
 class Executable:
@@ -31,7 +37,9 @@ class Executable:
 
     def __init__(self, graph: Graph, loaded, device, callbacks=()):
         self.graph, self.loaded, self.device = graph, loaded, device
-        self.execute = Calling(loaded, callbacks) if callbacks else loaded.execute_sharded
+        endless = any(eqn.prim in _LOOPS for g in (graph, *nested(graph)) for eqn in g.eqns)
+        plain = Stoppable(loaded) if endless else loaded.execute_sharded
+        self.execute = Calling(loaded, callbacks) if callbacks else plain
         self.handlers = [handler(t, device) for t in graph.out_types]
         self.weight = 400 + 10 * len(graph.eqns)  # machine code is larger than equations
 
