@@ -42,7 +42,7 @@ print("place", done.error_in_exec)
 
 
 def test_the_notebooks_are_there():
-    assert {"compose.ipynb", "control_flow.ipynb"} <= set(NAMES)
+    assert {"compose.ipynb", "control_flow.ipynb", "property_tests.ipynb"} <= set(NAMES)
 
 
 @pytest.mark.slow
