@@ -189,9 +189,14 @@ class Frame:
 
     def varied(self, ins: Sequence, apart: Unvaried) -> tuple:
         """The operands, each varying over the axes it was found to miss."""
-        vary = PRIMITIVES["vary"]
-        return tuple([self.record(vary, (a,), (("axes", axes),))[0] if axes else a
-                      for a, axes in zip(ins, apart.missing, strict=True)])  # fmt: skip
+        return tuple([self.vary(a, axes) if axes else a for a, axes in zip(ins, apart.missing, strict=True)])
+
+    def vary(self, a: int, axes: tuple[str, ...]) -> int:
+        """Before it is repeated, so that what its cotangents are summed from over the axes is small."""
+        k = self.definition[a]
+        if k >= 0 and self.eqns[k].prim.name == "broadcast" and type(self.eqns[k].ins[0]) is int:
+            return self.record(self.eqns[k].prim, (self.vary(self.eqns[k].ins[0], axes),), self.eqns[k].params)[0]
+        return self.record(PRIMITIVES["vary"], (a,), (("axes", axes),))[0]
 
     def value(self, number: int):
         """The array behind `number`, computing only its ancestors; None if it has no value."""
