@@ -439,3 +439,12 @@ def test_derivative_rules_under_several_vmaps(axes):
         same(fl.grad(outer(g), (0, 1))(x, y), want)
         same(fl.jit(fl.grad(outer(g), (0, 1)))(x, y), want)
     same(fl.jvp(outer(forward), (x, y), (y, x)), fl.jvp(outer(f), (x, y), (y, x)))
+
+
+def test_a_vmap_rule_under_a_named_axis():
+    """What the rule takes, all rows together, does not vary over the axis."""
+    f = fl.custom_batching.custom_vmap(lambda x: x * 2)
+    f.def_vmap(lambda size, batched, x: (x * 2, True))
+    x = fnp.arange(3.0)
+    same(fl.vmap(f, axis_name="i")(x), x * 2)
+    same(fl.vmap(lambda x: f(x) + fl.lax.psum(x, "i"), axis_name="i")(x), x * 2 + 3)

@@ -184,7 +184,7 @@ class UserRule(Rule):
         rules = self.rules
         reached = (*[False] * self.captured, *reached[self.captured :])
         row_types = [frame.types[a] for a in eqn.ins]
-        types = [_batched_type(t, kind.size) if b else t for t, b in zip(row_types, reached, strict=True)]
+        types = [_batched_type(t, kind) if b else t for t, b in zip(row_types, reached, strict=True)]
         masks: list[tuple] = []
 
         def flat(*tracers):
@@ -405,8 +405,9 @@ def _convert(x, dtype, what, like):
     raise TypeError(f"{what} returned {got} for {like}, at {at()}; dtypes must agree")
 
 
-def _batched_type(t: ArrayType, size: int) -> ArrayType:
-    return array_type((size, *t.shape), t.dtype, t.weak, t.vary)
+def _batched_type(t: ArrayType, kind: Mapping) -> ArrayType:
+    """All rows of a value together, which do not vary over the mapped axis any more."""
+    return array_type((kind.size, *t.shape), t.dtype, t.weak, tuple([a for a in t.vary if a != kind.axis]))
 
 
 def _row_type(t: ArrayType) -> ArrayType:
