@@ -61,16 +61,15 @@ from functorch_lite.tree import register_dataclass, register_pytree_node
 
 __all__ = [
     "Array", "ConcretizationError", "LeakedTracerError", "ShapeDtypeStruct", "ad_checkpoint", "block_until_ready",
-    "cache_sizes",
-    "check_rules", "checked", "checkpoint", "checkpoint_name", "checkpoint_policies", "clear_caches",
-    "closure_convert", "collective_bytes", "config", "custom_batching", "custom_derivatives", "custom_gradient", "custom_jvp",
-    "custom_rules", "custom_vjp", "debug", "default_backend", "device_count", "device_get", "device_put",
-    "device_put_replicated", "device_put_sharded", "devices",
-    "disable_jit", "dtypes", "error_if", "errors", "eval_shape", "float0", "grad", "hessian", "hvp", "io_callback",
-    "jacfwd", "jacobian", "jacrev", "jit", "jvp", "lax", "linear_call", "linear_transpose", "linearize",
-    "local_device_count", "local_devices", "make_graph", "make_jaxpr", "nn", "numpy", "pmap", "progress",
-    "pure_callback", "random", "register_dataclass", "register_pytree_node", "remat", "replicate", "residuals", "tree", "tree_util", "typeof",
-    "value_and_grad", "vjp", "vmap",
+    "cache_sizes", "check_rules", "checked", "checkpoint", "checkpoint_name", "checkpoint_policies", "clear_caches",
+    "closure_convert", "collective_bytes", "config", "custom_batching", "custom_derivatives", "custom_gradient",
+    "custom_jvp", "custom_rules", "custom_vjp", "debug", "default_backend", "device_count", "device_get",
+    "device_put", "device_put_replicated", "device_put_sharded", "devices", "disable_jit", "dtypes", "error_if",
+    "errors", "eval_shape", "float0", "grad", "hessian", "hvp", "io_callback", "jacfwd", "jacobian", "jacrev",
+    "jit", "jvp", "lax", "linear_call", "linear_transpose", "linearize", "local_device_count", "local_devices",
+    "make_graph", "make_jaxpr", "nn", "numpy", "pmap", "progress", "pure_callback", "random", "register_dataclass",
+    "register_pytree_node", "remat", "replicate", "residuals", "tree", "tree_util", "typeof", "value_and_grad",
+    "vjp", "vmap",
 ]  # fmt: skip
 
 __version__ = "0.1.0"

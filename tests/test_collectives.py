@@ -1,4 +1,4 @@
-"""Collectives under vmap over their axis: against NumPy on the rows, with their derivatives, groups, axes and errors."""
+"""Collectives under vmap over their axis: against NumPy on the rows; derivatives, groups, several axes, errors."""
 
 import itertools
 
@@ -262,7 +262,7 @@ def test_names():
 
 @pytest.mark.parametrize(
     ("groups", "message"),
-    [([[0, 1]], r"leave out \[2, 3\]"), ([[0, 1], [2, 2]], r"leave out \[3\]"), ([[0, 1, 2], [3]], "must have one size"),
+    [([[0, 1]], r"leave out \[2, 3\]"), ([[0, 1], [2, 2]], r"leave out \[3\]"), ([[0, 1, 2], [3]], "must have one"),
      ([[0, 1], [2, 3, 4]], "not there"), (3, "must be lists of ints")])  # fmt: skip
 def test_groups(groups, message):
     with pytest.raises((ValueError, TypeError), match=message):
@@ -320,7 +320,8 @@ def test_dtypes(dtype):
 def test_every_pair_of_axes_in_nested_maps():
     x = fnp.array(np.random.default_rng(3).normal(size=(2, 3, 4)).astype("float32"))
     for i, j in itertools.product((0, 1), (0, 1)):
-        f = fl.vmap(fl.vmap(lambda x: lax.psum(x * lax.axis_index("j"), ("i", "j")), i, axis_name="j"), j, axis_name="i")
+        total = lambda x: lax.psum(x * lax.axis_index("j"), ("i", "j"))
+        f = fl.vmap(fl.vmap(total, i, axis_name="j"), j, axis_name="i")
         rows = np.moveaxis(np.moveaxis(np.asarray(x), j, 0), i + 1, 1)
         want = (rows * np.arange(rows.shape[1]).reshape(-1, *[1] * (rows.ndim - 2))).sum((0, 1))
         np.testing.assert_allclose(f(x)[0, 0], want, rtol=1e-5)

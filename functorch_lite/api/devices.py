@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from functorch_lite import tree
-from functorch_lite.array import Array, asarray, backend
+from functorch_lite.array import Array, asarray, backend, on_one_device
 from functorch_lite.trace import Tracer, at, typeof
 
 
@@ -46,14 +46,22 @@ def block_until_ready(x: Any) -> Any:
 
 
 def device_put(x: Any, device: Any = None) -> Any:
-    """The tree `x` with its leaves as Arrays, their buffers on `device`; TypeError for leaves that are no arrays."""
-    if device is not None and device not in backend.devices(None):
+    """The tree `x` with its leaves as Arrays on a device of `devices()`, or as a sharding says, such as `y.sharding`.
+
+    By default on the first device. Raises TypeError for leaves that are no arrays, ValueError for other devices.
+    """
+    have = backend.devices(None)
+    if not (device is None or device in have or isinstance(getattr(device, "devices", None), tuple)):
         raise ValueError(f"device_put: {device!r} is no device of `devices()`, at {at()}")
 
     def put(leaf):
         if isinstance(leaf, Tracer):
             return leaf
         array = asarray(leaf)
+        if device is not None and device is not have[0]:
+            where, cut = ((device,), None) if device in have else (device.devices, device.cut)
+            return array if array.sharding is device else backend.spread_over(np.asarray(array), where, cut)
+        array = on_one_device(array)
         array._buffer  # noqa: B018  makes it
         return array
 

@@ -26,7 +26,6 @@ from functorch_lite.xla.client import client, device_list, devices, handler, put
 from functorch_lite.xla.module import lower as lower_graph
 from functorch_lite.xla.several import several, several_module
 
-
 _LOOPS = (while_p, record_p, replay_p)
 
 

@@ -77,9 +77,11 @@ def _several(graph: Graph, name: str, donated: tuple[bool, ...], given: tuple[Sh
     graph = simplify(graph)
     ins = _placed(graph, given, where)
     outs: list[Sharding | None] = [None] * len(graph.outs)
+    if len(where) == 1:
+        outs = [cut_along(where, t.ndim, None) for t in graph.out_types]
     while True:
         loaded, callbacks = _compiled(graph, name, donated, ins, outs, where)
-        protos = loaded.get_output_shardings() or []
+        protos = outs if all(outs) else loaded.get_output_shardings()
         found = [s or chosen(where, t, p) for s, t, p in zip(outs, graph.out_types, protos, strict=True)]
         if all(found):
             return Several(graph, loaded, ins, found, donated, callbacks)
@@ -116,11 +118,12 @@ def _compiled(graph: Graph, name: str, donated, ins, outs, where: tuple):
 
 def _lowered(graph: Graph, name: str, donated, ins, outs, where: tuple):
     """The module, and what it calls back."""
-    arguments = [{"sdy.sharding": s.text} for s in ins]
+    says = lambda s: {"sdy.sharding": s.text} if s is not None and len(where) > 1 else {}
+    arguments = [says(s) for s in ins]
     for a, d in zip(arguments, donated or (False,) * len(ins), strict=True):
         if d:
             a["jax.buffer_donor"] = "true"
-    results = [{"sdy.sharding": s.text} if s is not None else {} for s in outs]
+    results = [says(s) for s in outs]
     return lower(graph, name, arguments, results, len(where))
 
 
@@ -132,8 +135,9 @@ def _options(where: tuple):
     made.num_partitions = build.num_partitions = len(where)
     assignment = xc.DeviceAssignment.create(np.array([[d.id for d in where]]))
     made.device_assignment = build.device_assignment = assignment
-    build.use_spmd_partitioning = build.use_shardy_partitioner = True
-    build.allow_spmd_sharding_propagation_to_output = [True]
+    if len(where) > 1:
+        build.use_spmd_partitioning = build.use_shardy_partitioner = True
+        build.allow_spmd_sharding_propagation_to_output = [True]
     return made
 
 
