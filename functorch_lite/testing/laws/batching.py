@@ -127,8 +127,11 @@ def vmap_sizes(p: Problem):
         return Bound([s[None] for s in made.sizes], made.equations)
 
     p.agree("vmap(f) of one row and f", one, [y[None] for y in p.ys], bound)
-    none = vmap_of(p.flat)(*[np.zeros((0, *x.shape), x.dtype) for x in p.xs])
-    p.agree("vmap(f) of no rows and the type of f", none, [np.zeros((0, *y.shape), y.dtype) for y in p.ys], bound)
+    empty = [np.zeros((0, *y.shape), y.dtype) for y in p.ys]
+    for mapped in choices(len(p.xs)):
+        given = [np.zeros((0, *x.shape), x.dtype) if m else x for x, m in zip(p.xs, mapped, strict=True)]
+        axes = tuple([0 if m else None for m in mapped])
+        p.agree(f"vmap(f, in_axes={axes}) of no rows and the type of f", vmap_of(p.flat, axes)(*given), empty, bound)
 
 
 def _mapped_bound(fun, stacks, size: int = _ROWS):

@@ -232,17 +232,21 @@ def linearize(p: Problem):
 
 @law("derivative")
 def grad(p: Problem):
-    """value_and_grad of the results, weighed and added, is vjp(f) of the weights."""
+    """value_and_grad of the results, weighed and added, is vjp(f) of the weights; aux is what f gives."""
     weights = p.cotangents(16)
 
     def total(*floats):
-        ys = p.varying(*floats)
-        return sum([sum_of(real(w * y)) for w, y in zip(weights, ys, strict=True)])
+        ys = p.flat(*p.merged(floats))
+        smooth = [y for y, s in zip(ys, p.smooth, strict=True) if s]
+        return sum([sum_of(real(w * y)) for w, y in zip(weights, smooth, strict=True)]), ys
 
-    value, got = value_and_grad(total, argnums=tuple(range(len(p.floats))))(*p.floats)
-    want = lambda *xs: [total(*xs), *vjp_of(total, *xs)[1](np.ones((), np.asarray(value).dtype))]
+    numbers = tuple(range(len(p.floats)))
+    (value, aux), got = value_and_grad(total, argnums=numbers, has_aux=True)(*p.floats)
+    alone = lambda *xs: total(*xs)[0]
+    want = lambda *xs: [alone(*xs), *vjp_of(alone, *xs)[1](np.ones((), np.asarray(value).dtype))]
     names = ["the value", *cotangent_names(p)]
     p.agree("value_and_grad and vjp", [value, *got], want(*p.floats), bound_of(want, p.floats), names)
+    p.agree("the aux of value_and_grad and f", aux, p.ys, bound_of(p.flat, p.xs))
 
 
 @law("derivative")

@@ -8,11 +8,11 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from contextlib import contextmanager
-from types import CodeType
 from typing import NamedTuple
 
 from functorch_lite.api.caches import clear_caches
 from functorch_lite.config import disable_jit
+from functorch_lite.testing.checkers import assert_same
 from functorch_lite.testing.laws import LAWS
 from functorch_lite.testing.mutation.cases import CASES
 from functorch_lite.testing.mutation.records import Watched
@@ -20,9 +20,9 @@ from functorch_lite.testing.mutation.swap import name_of
 from functorch_lite.testing.report import LawError, NotApplicableError
 
 # In the order in which they are tried: the cheap ones first.
-NAMES = ("dtypes", "simplify", "vmap", "adjoint", "linearize", "transpose_twice", "jvp", "vjp", "vmap_sizes",
-         "shared_cotangents", "vmap_of_derivatives", "vmap_twice", "remat", "complex_step", "jvp_linear", "vjp_linear",
-         "second_order", "hvp")  # fmt: skip
+NAMES = ("same", "dtypes", "simplify", "vmap", "adjoint", "linearize", "transpose_twice", "jvp", "vjp", "vmap_sizes",
+         "shared_cotangents", "vmap_of_derivatives", "vmap_twice", "remat", "grad", "jacobian", "complex_step",
+         "jvp_linear", "vjp_linear", "second_order", "hvp", "hessian")  # fmt: skip
 PACKAGES = ("prims", "transforms", "control")
 
 
@@ -83,10 +83,13 @@ def _limited(seconds: float):
 
 def attempt(case: int, law: str, limit: float = 20.0) -> str | None:
     """None if the law holds; else what it said, shortened, or the error that the change caused."""
-    fun, args = CASES[case].fun, CASES[case].args
+    fun, args, other = CASES[case].fun, CASES[case].args, CASES[case].same
     try:
         with disable_jit(), _limited(limit):
-            LAWS[law](fun, *args)
+            if law != "same":
+                LAWS[law](fun, *args)
+            elif other is not None:
+                assert_same(fun, other, *args)
     except NotApplicableError:
         return None
     except LawError as error:
@@ -99,7 +102,7 @@ def attempt(case: int, law: str, limit: float = 20.0) -> str | None:
 
 
 class Reach(NamedTuple):
-    """Per function, and per rule of a record, the tries that call it; the tries that fail unchanged and tell nothing."""
+    """Per line, function and rule of a record, the tries that run it; those that fail unchanged and tell nothing."""
 
     tries: dict[tuple, list[Try]]
     failing: list[str]
@@ -126,19 +129,29 @@ def reach(cases: Iterable[int], forget: Callable[[], None], files: dict[str, str
 
 
 def _called(case: int, law: str, files: dict[str, str]) -> tuple[set[tuple], str | None]:
-    codes: set[CodeType] = set()
+    """The lines and the rules that a try runs, as (module, line) and (primitive, rule, position)."""
+    lines: set[tuple] = set()
 
-    def note(frame, event, _):
-        if event == "call":
-            codes.add(frame.f_code)
+    def each(frame, event, _):
+        if event == "line":
+            lines.add((frame.f_code, frame.f_lineno))
+        return each
+
+    def enter(frame, event, _):
+        code = frame.f_code
+        if code.co_filename in files:
+            lines.add((code, code.co_firstlineno))
+            return each
+        return None
 
     with Watched() as watched:
-        sys.setprofile(note)
+        sys.settrace(enter)
         try:
             made = attempt(case, law)
         finally:
-            sys.setprofile(None)
-    keys = {(files[c.co_filename], name_of(c), c.co_firstlineno) for c in codes if c.co_filename in files}
+            sys.settrace(None)
+    keys = {(files[code.co_filename], line) for code, line in lines}
+    keys |= {(files[code.co_filename], name_of(code), code.co_firstlineno) for code, _ in lines}
     return keys | watched.called, made
 
 
@@ -148,13 +161,18 @@ def by_file(names: Iterable[str]) -> dict[str, str]:
 
 
 def chosen(tries: list[Try], cases: int) -> list[Try]:
-    """The tries of the quickest cases, laws in turn: what costs least and tells most comes first."""
+    """The tries of some cases, laws in turn: those that more laws reach, of these the quicker ones; and a few others,
+    as what is quick may all be alike."""
+    laws: dict[int, int] = {}
     cost: dict[int, float] = {}
     for each in tries:
+        laws[each.case] = laws.get(each.case, 0) + 1
         cost[each.case] = cost.get(each.case, 0.0) + each.seconds
-    kept = {case: k for k, case in enumerate(sorted(cost, key=cost.__getitem__)[:cases])}
-    wanted = [t for t in tries if t.case in kept]
-    return sorted(wanted, key=lambda t: (NAMES.index(t.law), kept[t.case]))
+    order = sorted(cost, key=lambda case: (-laws[case], cost[case]))
+    best, rest = order[: cases // 2], order[cases // 2 :]
+    step = max(1, len(rest) // max(1, cases - len(best)))
+    kept = {case: k for k, case in enumerate([*best, *rest[::step]][:cases])}
+    return sorted([t for t in tries if t.case in kept], key=lambda t: (NAMES.index(t.law), kept[t.case]))
 
 
 def killed(tries: list[Try], budget: float) -> tuple[str | None, int]:

@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 _ADD, _MUL = {"add"}, {"mul"}
 _ORDERED = {"sub", "div", "pow_", "gt", "lt", "ge", "le", "atan2", "rem"}
-_OTHER = {"sin": "cos", "cos": "sin", "sinh": "cosh", "cosh": "sinh", "gt": "lt", "lt": "gt", "real": "imag", "imag": "real",
-          "any": "all", "all": "any", "and_": "or_", "or_": "and_", "max": "min", "min": "max",
-          "scatter_add": "scatter", "cumsum": "cumprod"}  # fmt: skip
+_OTHER = {"sin": "cos", "cos": "sin", "sinh": "cosh", "cosh": "sinh", "gt": "lt", "lt": "gt", "real": "imag",
+          "imag": "real", "any": "all", "all": "any", "and_": "or_", "or_": "and_", "max": "min", "min": "max",
+          "scatter_add": "scatter", "cumsum": "cumprod"}
+_FORMULAS = {"add", "sub", "mul", "div", "pow_", "select", "polygamma", "integer_pow", "full", "shifted", "pad"}
 _BATCH = {"batched", "bs", "b", "mapped", "flags"}
 _SKIPPED = ("_infer", "infer", "_check", "check", "__", "faults", "fail", "_simplify", "simplify")
 
@@ -82,7 +83,7 @@ def _named(node) -> str:
 def _changes(node, parent, function, passes):
     name = _named(node)
     args = node.args if isinstance(node, ast.Call) else []
-    if name == "neg" and len(args) == 1 or name == "_negative":
+    if (name == "neg" and len(args) == 1) or name == "_negative":
         yield "sign", args[0]
     if name in _ADD and len(args) == 2:
         yield "sign", ast.Call(_renamed(node.func, "sub"), args, [])
@@ -131,7 +132,8 @@ def _small(node, parent, function, passes):
         for op, other in ((ast.In, ast.NotIn), (ast.NotIn, ast.In), (ast.Is, ast.IsNot), (ast.IsNot, ast.Is)):
             if isinstance(node.ops[0], op):
                 yield "mask", ast.Compare(node.left, [other()], node.comparators)
-    if isinstance(node, ast.Constant) and type(node.value) is bool and passes and isinstance(parent, (ast.Tuple, ast.List)):
+    flag = isinstance(node, ast.Constant) and type(node.value) is bool and isinstance(parent, (ast.Tuple, ast.List))
+    if flag and passes:
         yield "mask", ast.Constant(not node.value)
 
 
@@ -139,7 +141,7 @@ def _arithmetic(parent) -> bool:
     """Whether a number stands in a formula, and not as a position of a tuple or a keyword."""
     if isinstance(parent, ast.BinOp):
         return not isinstance(parent.op, ast.Pow)
-    return _named(parent) in {"add", "sub", "mul", "div", "pow_", "select", "polygamma", "integer_pow", "full", "shifted", "pad"}
+    return _named(parent) in _FORMULAS
 
 
 def _tuple(node) -> bool:

@@ -28,10 +28,21 @@ class RecordSite(NamedTuple):
 
 def sites() -> list[RecordSite]:
     """Every mistake in every rule that says something."""
-    return [RecordSite(prim.name, *rest) for prim in PRIMITIVES.values() for rest in _of(prim)]
+    made = [RecordSite(prim.name, *rest) for prim in PRIMITIVES.values() for rest in _of(prim)]
+    return [site for site in made if site[:2] not in _PASSING]
+
+
+_DEVICES = {"own_row", "vary", "shard_map"}  # which several devices need
+# Forms that a function with rules has inside one pass: it goes by their `jvp`, or `vmap`, at once.
+_PASSING = {("with_jvp", "transpose"), ("with_jvp", "vmap"), ("with_vjp", "transpose"), ("with_vjp", "vmap"),
+            ("with_vmap", "transpose"), ("with_vmap", "jvp")}  # fmt: skip
+_SINGLE = {"top_k", "record", "root"}  # of one mapped operand, or of none that is not
+_SILENT = {"threefry2x32", "debug_callback", "io_callback", "pure_callback", "progress"}  # no tangents, no numbers
 
 
 def _of(prim: Primitive) -> Iterator[tuple[str, int, str]]:
+    if prim.name in _DEVICES | _SILENT:
+        return
     if callable(prim.jvp):
         for kind in ("sign", "term"):
             yield "jvp", -1, kind
@@ -40,11 +51,13 @@ def _of(prim: Primitive) -> Iterator[tuple[str, int, str]]:
             if rule is not None:
                 for kind in ("sign", "term", "factor"):
                     yield "jvp", k, kind
-    if prim.transpose is not None:
+    if prim.transpose is not None and prim.name != "stop_gradient":
         yield "transpose", -1, "sign"
         yield "transpose", -1, "term"
-    yield "vmap", -1, "axis"
-    yield "vmap", -1, "batching"
+    if callable(prim.jvp) or prim.jvp:
+        yield "vmap", -1, "axis"
+    if (callable(prim.jvp) and prim.name not in _SINGLE) or (not callable(prim.jvp) and len(prim.jvp) > 1):
+        yield "vmap", -1, "batching"
 
 
 def _inexact(x) -> bool:

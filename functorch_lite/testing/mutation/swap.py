@@ -56,7 +56,8 @@ class Source:
         mutation = site.mutation
         keep = _names(mutation.before) - _names(mutation.after)
         for after in (mutation.after, _holding(mutation.after, keep)):
-            tree = _Replaced(mutation.before, after).visit(copy.deepcopy(self.tree, {id(mutation.before): mutation.before}))
+            copied = copy.deepcopy(self.tree, {id(mutation.before): mutation.before})
+            tree = _Replaced(mutation.before, after).visit(copied)
             made = _codes(compile(ast.fix_missing_locations(tree), self.file, "exec"))
             new = {key: made[key] for key in site.keys if key in made}
             if all(code.co_freevars == self.codes[key].co_freevars for key, code in new.items()):
