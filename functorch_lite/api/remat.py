@@ -270,9 +270,9 @@ def residuals(fun: Callable, *args, **kwargs) -> Residuals:
     return table
 
 
-def _line(graph: Graph, k: Any) -> str:
-    """The user's line of equation `k` of a traced graph."""
-    source = graph.sources[k] if type(k) is int else k
+def _line(graph: Graph | None, k: Any) -> str:
+    """The user's line of equation `k` of a traced graph; none is known of a graph that is not."""
+    source = graph.sources[k] if graph is not None and type(k) is int else k
     return str(source) if isinstance(source, Source) else ""
 
 
@@ -280,14 +280,14 @@ def _first_use(graph: Graph, value: int) -> int | None:
     return next((k for k, eqn in enumerate(graph.eqns) if value in eqn.ins), None)
 
 
-def _origin(first: Graph, value: int, graph: Graph) -> tuple[str, str]:
+def _origin(first: Graph, value: int, graph: Graph | None) -> tuple[str, str]:
     """What made a value of the first half, and the line of it."""
     k = next(k for k, eqn in enumerate(first.eqns) if value in eqn.outs)
     eqn, line = first.eqns[k], _line(graph, first.sources[k])
     params = dict(eqn.params)
     if eqn.prim is remat_p:
         inner = params["graph"]
-        why, inner_line = _origin(inner, inner.outs[eqn.outs.index(value)], inner)
+        why, inner_line = _origin(inner, inner.outs[eqn.outs.index(value)], None)
         return f"{why}, saved in `{params['name']}`", inner_line or line
     names = [dict(e.params)["name"] for e in first.eqns if e.prim is naming.name_p and value in (*e.ins, *e.outs)]
     return f"named {names[0]!r}" if names else f"result of {eqn.prim.name}", line

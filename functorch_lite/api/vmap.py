@@ -16,7 +16,7 @@ from functorch_lite.prims.shape import broadcast, transpose
 from functorch_lite.source import caller
 from functorch_lite.trace import Axis, Frame, alone, at, current_frame, executor, run, this_frame, trace
 from functorch_lite.transforms.close import Mapping, closing
-from functorch_lite.transforms.common import rewrite
+from functorch_lite.transforms.common import rewrite, via, within
 from functorch_lite.transforms.simplify import dce, simplify
 from functorch_lite.transforms.vmap import vmap as vmap_pass
 
@@ -24,10 +24,8 @@ from functorch_lite.transforms.vmap import vmap as vmap_pass
 @rewrite
 def mapped(graph: Graph, size: int, batched: tuple[bool, ...], axis: str | None) -> tuple[Graph, tuple[bool, ...]]:
     """The pass, simplified."""
-    made, mask = vmap_pass(graph, size, batched, axis)
-    simple = simplify(made)
-    sources = tuple([made.sources[s] for s in simple.sources])
-    return Graph(simple.types, simple.ins, simple.eqns, simple.outs, sources), mask
+    made, mask = within(vmap_pass, graph, size, batched, axis)
+    return via(within(simplify, made), made), mask
 
 
 def vmap(

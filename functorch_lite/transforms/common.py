@@ -62,6 +62,11 @@ def rewrite(fun: Callable) -> Callable:
     return wrapped
 
 
+def within(rewritten: Callable, *args):
+    """What a pass makes of its arguments inside of another one, which is kept: then this need not be."""
+    return rewritten.__wrapped__(*args)
+
+
 def _weight(made) -> int:
     if type(made) is Graph:
         return 20 + len(made.eqns)

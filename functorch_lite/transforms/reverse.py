@@ -7,7 +7,7 @@ from typing import NamedTuple
 from functorch_lite.ir import Graph
 from functorch_lite.prims.shape import zeros_like
 from functorch_lite.trace import inline
-from functorch_lite.transforms.common import pick, rebuild, rewrite, spread, via
+from functorch_lite.transforms.common import pick, rebuild, rewrite, spread, via, within
 from functorch_lite.transforms.jvp import jvp
 from functorch_lite.transforms.partition import Partition, partition
 from functorch_lite.transforms.simplify import simplify
@@ -22,27 +22,27 @@ class Linearized(NamedTuple):
 
 
 def simplified(graph: Graph) -> Graph:
-    return via(simplify(graph), graph)
+    """The end of a pass that makes a graph."""
+    return via(within(simplify, graph), graph)
 
 
 @rewrite
 def pushforward(graph: Graph, active: tuple[bool, ...]) -> tuple[Graph, tuple[bool, ...]]:
     """(x..., t of active x...) -> (y..., t of active y...), simplified; and which y are active."""
-    both, out_active = jvp(graph, active)
+    both, out_active = within(jvp, graph, active)
     return simplified(both), out_active
 
 
 @rewrite
 def linearize(graph: Graph, active: tuple[bool, ...]) -> Linearized:
     """first: (x...) -> (y..., residuals...); second: (residuals..., t of active x...) -> (t of active y...)."""
-    both, out_active = pushforward(graph, active)
-    return _halves(both, out_active, graph, active)
+    return _halves(*pushforward(graph, active), active)
 
 
-def _halves(both: Graph, out_active: tuple[bool, ...], graph: Graph, active: tuple[bool, ...]) -> Linearized:
+def _halves(both: Graph, out_active: tuple[bool, ...], active: tuple[bool, ...]) -> Linearized:
     known = (True,) * len(active) + (False,) * sum(active)
-    late = (False,) * len(graph.outs) + (True,) * sum(out_active)
-    halves = partition(both, known, late)
+    late = (False,) * len(out_active) + (True,) * sum(out_active)
+    halves = within(partition, both, known, late)
     return Linearized(halves._replace(first=via(halves.first, both), second=via(halves.second, both)), out_active)
 
 
@@ -51,18 +51,17 @@ def backward(graph: Graph, active: tuple[bool, ...], given: tuple[bool, ...]) ->
     """The transpose of the second half: (residuals..., ct of given active y...) -> (ct of active x...), and a mask."""
     second = linearize(graph, active).halves.second
     linear = (False,) * (len(second.ins) - sum(active)) + (True,) * sum(active)
-    back, mask = transpose(second, linear, given)
+    back, mask = within(transpose, second, linear, given)
     return simplified(via(back, second)), mask
 
 
 @rewrite
 def value_and_grad(graph: Graph, active: tuple[bool, ...]) -> Graph:
     """(x...) -> (y, aux...) becomes (x...) -> (y, aux..., dy/dx of active x...)."""
-    both, out_active = jvp.__wrapped__(graph, active)  # only the whole is kept, and simplified, once
-    halves, _ = _halves(both, out_active, graph, active)
+    halves, out_active = _halves(*within(jvp, graph, active), active)  # only the whole is simplified, once
     given = (out_active[0], *[False] * (sum(out_active) - out_active[0])) if any(out_active) else ()
     linear = (*[False] * len(halves.residuals), *[True] * sum(active))
-    back, mask = transpose.__wrapped__(halves.second, linear, given)
+    back, mask = within(transpose, halves.second, linear, given)
     back = via(back, halves.second)
 
     def body(*xs):

@@ -37,17 +37,17 @@ def transpose(
             ct = cts.pop(a, None)
             return settle(deferred.pop(a), types[a].strong(), ct) if a in deferred else ct
 
-        for eqn, params in visit(graph):
+        for eqn, _ in visit(graph):
             if reached.isdisjoint(eqn.ins):
                 ys = again(graph, eqn, env)
                 env.update(zip(eqn.outs, ys if eqn.prim.many else [ys], strict=True))
             else:
                 reached.update(eqn.outs)
-                later.append((eqn, params, frame.source))
+                later.append((eqn, frame.source))
         for o, ct in zip(pick(graph.outs, given), args[len(fixed) :], strict=True):
             if o in reached:
                 accumulate(o, ct)
-        for (prim, ins, _, outs), params, frame.source in reversed(later):
+        for (prim, ins, params, outs), frame.source in reversed(later):
             ct = [total(o) for o in outs] if prim.many else total(outs[0])
             if ct is None or (prim.many and not any([c is not None for c in ct])):
                 continue
@@ -55,7 +55,7 @@ def transpose(
                 raise TypeError(f"`{prim.name}` is not linear in its operands, so it cannot be transposed; "
                                 "`linear_transpose` takes linear functions only")  # fmt: skip
             xs = [a.value if type(a) is Lit else Linear(types[a]) if a in reached else env[a] for a in ins]
-            parts = prim.transpose(ct, *xs, **params)
+            parts = prim.transpose(ct, *xs, **dict(params))
             if frame.captured:  # the rule computed with a `Linear`: a product of two of them, or a quotient by one
                 raise TypeError(f"`{prim.name}` is not linear in all its operands at once, so it cannot be "
                                 "transposed; `linear_transpose` takes linear functions only")  # fmt: skip
