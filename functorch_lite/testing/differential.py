@@ -33,7 +33,7 @@ class Case:
 
 def plans(**options: Any) -> list[Plan]:
     """Plans that together hold everything: jax has no forward mode of rules for reverse mode, nor the reverse."""
-    without = [("while_loop", "with_vjp"), ("while_loop", "jvp"), ("with_vjp", "grad", "vjp")]
+    without = [("while_loop", "with_vjp"), ("while_loop", "jvp", "with_jvp"), ("with_vjp", "grad", "vjp")]
     return [plan(scalar=True, jax=True, without=names, **options) for names in without]
 
 

@@ -79,14 +79,15 @@ class Scope:
     """The statements of one function: what it is given, what it makes, what it returns.
 
     outer: the scope it stands in, whose values it may close over. loops: whether it runs more than once. named: the
-    named axes and their sizes.
+    name and the size of the axis that it is mapped along; inside: whether this, or a scope around it, has a name.
     """
 
-    __slots__ = ("loops", "named", "outer", "params", "results", "statements", "style", "values")
+    __slots__ = ("inside", "loops", "named", "outer", "params", "results", "statements", "style", "values")
 
     def __init__(self, params: Sequence[Value], outer: Scope | None = None, loops: bool = False, named=()):
         self.params, self.outer, self.loops, self.named = list(params), outer, loops, named
         self.values, self.statements, self.results = list(params), [], []
+        self.inside = bool(named) or (outer is not None and outer.inside)
         self.style = Style()
 
     def size(self) -> int:

@@ -22,4 +22,13 @@ from functorch_lite.testing.examples import (  # noqa: F401
 )
 from functorch_lite.testing.examples.record import EXAMPLES, Example
 
-__all__ = ["EXAMPLES", "Example"]
+# Primitives that no program holds as it is written: what makes them from a program with that example.
+DERIVED = {
+    "custom": ("with_jvp", "graph"), "with_jvp": ("with_jvp", "jvp"), "with_vjp": ("with_vjp", "grad"),
+    "with_vmap": ("with_vmap", "vmap"), "pullback": ("with_vjp", "grad"), "record": ("while_loop", "grad"),
+    "replay": ("while_loop", "grad"), "recurrence": ("cumprod", "grad"), "vary": ("psum", "graph"),
+    "own_row": ("all_gather", "grad"),
+}  # fmt: skip
+INTERNAL = {"threefry2x32": "only rules and lowerings call it", "shard_map": "pmap over several devices makes it"}
+
+__all__ = ["DERIVED", "EXAMPLES", "INTERNAL", "Example"]

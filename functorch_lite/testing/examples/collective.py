@@ -10,8 +10,12 @@ from functorch_lite.testing.examples.record import MARGIN, add
 from functorch_lite.testing.scope import Rejected
 
 
-def collective(name, text, across, where=None, kinked=False):
-    """across: the rows of an operand -> the rows of results. where: (value, size of the axis) -> whether it applies."""
+def collective(name, text, across, where=None, kinked=False, jax=True):
+    """across: the rows of an operand -> the rows of results. where: (value, size of the axis) -> whether it applies.
+
+    jax: as in `Example`: jax has no derivative of pmax and pmin, and its all_to_all of what is not mapped has further
+    axes.
+    """
 
     def make(b):
         if not b.scope.named:
@@ -27,7 +31,7 @@ def collective(name, text, across, where=None, kinked=False):
         shift = [(k, (k + 1) % n) for k in range(n)]
         b.gather(name, text.format(axis=axis, shift=shift), x, rows, across([x.example] * n)[0])
 
-    add(name, make)
+    add(name, make, jax=jax)
 
 
 def _pairs(xs):
@@ -56,13 +60,14 @@ def _exchanged(xs):
 
 collective("psum", 'lax.psum({{0}}, "{axis}")', folded(lambda x, y: x + y))
 collective("psum", 'lax.pmean({{0}}, "{axis}")', lambda xs: [sum(xs) / len(xs)] * len(xs))
-collective("pmax", 'lax.pmax({{0}}, "{axis}")', folded(fnp.maximum), kinked=True)
-collective("pmin", 'lax.pmin({{0}}, "{axis}")', folded(fnp.minimum), kinked=True)
+collective("pmax", 'lax.pmax({{0}}, "{axis}")', folded(fnp.maximum), kinked=True, jax=False)
+collective("pmin", 'lax.pmin({{0}}, "{axis}")', folded(fnp.minimum), kinked=True, jax=False)
 collective("ppermute", 'lax.ppermute({{0}}, "{axis}", {shift})', lambda xs: [xs[-1], *xs[:-1]])
 collective("all_gather", 'lax.all_gather({{0}}, "{axis}")', lambda xs: [fnp.stack(xs)] * len(xs),
            lambda v, n: v.size * n <= 16)  # fmt: skip
 collective("psum_scatter", 'lax.psum_scatter({{0}}, "{axis}")', lambda xs: list(sum(xs)),
            lambda v, n: v.ndim and v.shape[0] == n)  # fmt: skip
-collective("all_to_all", 'lax.all_to_all({{0}}, "{axis}", 0, 0)', _exchanged, lambda v, n: v.ndim and v.shape[0] == n)
+collective("all_to_all", 'lax.all_to_all({{0}}, "{axis}", 0, 0)', _exchanged, lambda v, n: v.ndim and v.shape[0] == n,
+           jax=False)  # fmt: skip
 collective("axis_index", '{{0}} * (1.0 + lax.axis_index("{axis}"))',
            lambda xs: [x * (1.0 + k) for k, x in enumerate(xs)])  # fmt: skip

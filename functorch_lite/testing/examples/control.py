@@ -102,6 +102,22 @@ def while_loop(b, room):
     b.hold("while_loop", f"lax.while_loop(lambda s: {test}, {{f0}}, (0, {{0}}))", [start], [body], run, "_, {0}")
 
 
+@construct("progress", jax=False)
+def watched(b, room):
+    """A loop with a bar that nobody sees."""
+    start = b.operand("f")
+    body = b.inner([start.example], room, loops=True)
+    body.result_like(start.example)
+    body.scope.style = Style(signature="{0}, _", last="{0}, None")
+
+    def run(statement, env):
+        x = run_body(statement.bodies[0], [env[statement.ins[0]]], env)
+        return run_body(statement.bodies[0], x, env)
+
+    bar = "bar=lambda **_: type('Bar', (), dict(update=lambda *_: None, close=lambda *_: None))()"
+    b.hold("progress", f"lax.scan(fl.progress({{f0}}, {bar}), {{0}}, None, length=2)[0]", [start], [body], run)
+
+
 @construct("scan")
 def fori_loop(b, room):
     """A loop whose body may use its index."""

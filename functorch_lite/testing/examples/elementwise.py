@@ -50,7 +50,7 @@ def clamp(b):
     x = b.operand("f")
     low, high = b.among("-1.0", "-0.5", "0.1"), b.among("1.0", "0.5", "2.0")
     away = lambda x: np.minimum(np.abs(x - float(low)), np.abs(x - float(high)))
-    b.emit("clamp", f"fnp.clip({{0}}, {low}, {high})", x, check=b.check(away))
+    b.emit("clamp", f"lax.clamp({low}, {{0}}, {high})", x, check=b.check(away))
 
 
 @example("convert", kinds="i")

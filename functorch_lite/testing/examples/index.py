@@ -41,11 +41,23 @@ def dynamic_update_slice(b):
     b.emit("dynamic_update_slice", "lax.dynamic_update_index_in_dim({0}, {1}, {2}, 0)", x, y, i)
 
 
-@example("scatter")
+@example("dynamic_update_slice")
 def put(b):
     x = b.operand("f", lambda v: v.ndim and v.shape[0])
     y = b.operand("f", lambda v: v.shape == x.shape[1:] and v.dtype == x.dtype)
-    b.emit("scatter", "{0}.at[{2}].set({1})", x, y, position(b, x.shape[0]))
+    b.emit("dynamic_update_slice", "{0}.at[{2}].set({1})", x, y, position(b, x.shape[0]))
+
+
+@example("scatter")
+def put_distinct(b):
+    """Rows at indices that differ."""
+    x = b.operand("f", lambda v: v.ndim and v.shape[0])
+    y = b.operand("f", lambda v: v.shape == x.shape[1:] or v.ndim == 0)
+    b.emit("scatter", f"{{0}}.at[fnp.array({distinct(b, x)})].set({{1}})", x, y)
+
+
+def distinct(b, x):
+    return list(dict.fromkeys([b.choices.integer(x.shape[0] - 1) for _ in range(1 + b.choices.integer(2))]))
 
 
 for _name, _method in [("scatter_add", "add"), ("scatter_mul", "multiply")]:
@@ -68,5 +80,5 @@ for _name, _method in [("scatter_min", "min"), ("scatter_max", "max")]:
     def put_extreme(b, name=_name, method=_method):
         x = b.operand("f", lambda v: v.ndim and v.shape[0])
         y = b.operand("f", lambda v: v.shape == x.shape[1:])
-        k = b.choices.integer(x.shape[0] - 1)
-        b.emit(name, f"{{0}}.at[{k}].{method}({{1}})", x, y, check=b.check(lambda x, y: x[k] - y))
+        k = distinct(b, x)
+        b.emit(name, f"{{0}}.at[fnp.array({k})].{method}({{1}})", x, y, check=b.check(lambda x, y: x[k] - y))

@@ -4,7 +4,7 @@ import functorch_lite as fl
 import functorch_lite.numpy as fnp
 from functorch_lite.testing.examples.control import operands
 from functorch_lite.testing.examples.record import construct
-from functorch_lite.testing.scope import Style, run_body, run_rows, traced
+from functorch_lite.testing.scope import Rejected, Style, run_body, run_rows, traced
 
 
 def plainly(statement, env):
@@ -47,10 +47,46 @@ def custom_vjp(b, room):
     called(b, room, "with_vjp", Style(after=rule), "{f0}_ruled", xs, closes=False, results=1)
 
 
+@construct("with_vmap", jax=False)
+def custom_vmap(b, room):
+    """A rule for vmap that is right; derivatives are those of the function. Not inside other functions."""
+    if b.nesting:
+        raise Rejected
+    rule = ("{0}_ruled = fl.custom_batching.custom_vmap({0})",
+            "{0}_ruled.def_vmap(lambda n, mapped, *xs: "
+            "(fl.vmap({0}, tuple([0 if m else None for m in mapped]), axis_size=n)(*xs), True))")  # fmt: skip
+    xs = [b.operand("f"), *operands(b, 1)]
+    called(b, room, "with_vmap", Style(after=rule), "{f0}_ruled", xs, closes=False, results=1)
+
+
+@construct("pmap", jax=False)
+def pmap(b, room):
+    """The rows of the first axis on the devices there are: all on one, if it is the only one."""
+    x = b.operand("f", lambda v: v.ndim and 0 < v.shape[0])
+    body = b.inner([x.example[0]], room, loops=True, closes=False)
+    body.result()
+
+    def run(statement, env):
+        rows = env[statement.ins[0]]
+        made = run_rows(statement.bodies[0], [[rows[i]] for i in range(rows.shape[0])], env)
+        return (fnp.stack([ys[0] for ys in made]),)
+
+    b.hold("pmap", "fl.pmap({f0}, devices=fl.devices()[:1])({0})", [x], [body], run)
+
+
+def outside_names(b):
+    if b.scope.inside:
+        raise Rejected
+    return b
+
+
 @construct("grad")
 def grad(b, room):
-    """A derivative inside the program; values the function closes over vary as well."""
-    x = b.operand("f")
+    """A derivative inside the program; values the function closes over vary as well.
+
+    Not under a named axis, where the gradient in what rows share is by design that of the sum of their losses.
+    """
+    x = outside_names(b).operand("f")
     body = b.inner([x.example], room)
     y = body.result()
     body.scope.style = Style(last="fnp.sum({0})" if y.ndim else "")
@@ -81,7 +117,7 @@ def jvp(b, room):
 
 @construct("vjp")
 def vjp(b, room):
-    x = b.operand("f")
+    x = outside_names(b).operand("f")
     body = b.inner([x.example], room)
     y = body.result()
     ct = b.constant(y.shape)
@@ -97,7 +133,7 @@ def vjp(b, room):
 
 @construct("vmap")
 def vmap(b, room):
-    """A mapped function of one or two operands, along any axes; the mapped axis has a name."""
+    """A mapped function of one or two operands, along any axes; the mapped axis may have a name."""
     x = b.operand("f", lambda v: v.ndim and 0 < v.shape[0])
     xs, axes, n = [x], [b.choices.integer(x.ndim - 1)], x.shape[0]
     n = x.shape[axes[0]]
@@ -106,8 +142,8 @@ def vmap(b, room):
         xs.append(y)
         axes.append(b.among(None, *[k for k, size in enumerate(y.shape) if size == n]))
     rows = lambda xs, i: [x if a is None else fnp.moveaxis(x, a, 0)[i] for x, a in zip(xs, axes, strict=True)]
-    name = f"i{b.nesting}"
-    body = b.inner(rows([x.example for x in xs], 0), room, loops=True, named=((name, n),))
+    name = f"i{b.nesting}" if b.choices.chance(2) else None
+    body = b.inner(rows([x.example for x in xs], 0), room, loops=True, named=((name, n),) if name else ())
     y = body.result()
     out = b.among(0, *range(1, y.ndim + 1))
 
@@ -118,5 +154,5 @@ def vmap(b, room):
     arguments = ", ".join([f"{{{k}}}" for k in range(len(xs))])
     options = "" if axes == [0] else f", in_axes={axes[0] if len(axes) == 1 else tuple(axes)}"
     options += f", out_axes={out}" if out else ""
-    options += f', axis_name="{name}"'
+    options += f', axis_name="{name}"' if name else ""
     b.hold("vmap", f"fl.vmap({{f0}}{options})({arguments})", xs, [body], run)

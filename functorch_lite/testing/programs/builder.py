@@ -144,6 +144,8 @@ class Builder:
                     choices.among(constructs)(self, room - made)
                 else:
                     choices.among(operations)(self)
+                if scope.size() > room:
+                    raise Rejected
             except Rejected:
                 del scope.statements[mark[0] :], scope.values[mark[1] :]
 

@@ -33,6 +33,8 @@ def plan(
         raise ValueError(f"programs: args is {args!r}; it has to be an int from 1 to 6, or the fewest and the most")
     if not dtypes.is_float(dtypes.canonical(dtype)):
         raise DtypeError(f"programs: dtype is {dtype!r}; it is the dtype of floats, such as 'float64'")
+    if not set(kinds) <= set("fibc"):
+        raise ValueError(f"programs: kinds is {kinds!r}; it has to be letters among 'f', 'i', 'b' and 'c'")
     kinds = "f" + "".join([k for k in dict.fromkeys(kinds) if k != "f"])
     if not inputs or not set(inputs) <= set(kinds):
         raise ValueError(f"programs: inputs is {inputs!r}; it names kinds of dtypes among {kinds!r}")

@@ -11,7 +11,7 @@ import numpy as np
 from functorch_lite import dtypes
 from functorch_lite.testing.choices import Choices, Recorded, Seeded, smaller
 from functorch_lite.testing.programs.builder import Builder, array_text
-from functorch_lite.testing.programs.source import HEADER, count, function_source, used
+from functorch_lite.testing.programs.source import HEADER, closed_over, count, function_source, used
 from functorch_lite.testing.scope import Scope, Style, Value
 
 
@@ -95,12 +95,24 @@ def draw(choices: Choices, plan: Plan) -> Program:
         scope.values.append(value)
     builder.fill(plan.max_eqns)
     _results(builder, plan)
+    kept = _kept(scope, low)
+    scope.params = [scope.params[k] for k in kept]
     body = function_source(scope)
-    listed = "\n".join([f"    {text}," for text in texts])
+    listed = "\n".join([f"    {texts[k]}," for k in kept])
     source = f"{HEADER}\n\n{body}\n\nargs = (\n{listed}\n)\n"
     results = [np.asarray(v.example) for v in scope.results]
     expected = sum([np.sum(y) for y in results]) if plan.scalar else tuple(results) if len(results) > 1 else results[0]
     return Program(source, count(scope), frozenset(used(scope)), expected, choices.made, plan)
+
+
+def _kept(scope: Scope, low: int) -> list[int]:
+    """The arguments that are used; if these are fewer than asked for, the first of the others too."""
+    params, scope.params = scope.params, []
+    needed = closed_over(scope)
+    unused = [k for k, v in enumerate(params) if v not in needed]
+    scope.params = params
+    spare = max(0, low - (len(params) - len(unused)))
+    return [k for k in range(len(params)) if k not in unused[spare:]]
 
 
 def _results(builder: Builder, plan: Plan) -> None:
