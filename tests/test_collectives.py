@@ -313,6 +313,7 @@ def test_sizes_0_and_1(size):
 def test_dtypes(dtype):
     x = fnp.array(np.array([0, 1, 1, 0]), dtype=dtype)
     assert mapped(lambda x: lax.psum(x, "i"))(x).dtype == ("int32" if dtype == "bool" else dtype)
+    assert mapped(lambda x: lax.pmean(x, "i"))(x).dtype == (dtype if np.dtype(x.dtype).kind not in "bui" else "float32")
     assert mapped(lambda x: lax.ppermute(x, "i", [(0, 1)]))(x).dtype == dtype
     assert mapped(lambda x: lax.all_gather(x, "i"))(x).dtype == dtype
 

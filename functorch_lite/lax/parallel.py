@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from functorch_lite import dtypes, tree
+from functorch_lite.config import config
 from functorch_lite.errors import AxisNameError
 from functorch_lite.ir import Primitive
 from functorch_lite.lax.carry import operand
@@ -169,7 +170,7 @@ def pmean(x: Any, axis_name: Any, *, axis_index_groups: Sequence[Sequence[int]] 
             return y / n
         count = n * math.prod([typeof(leaf).shape[p] for p in axes.positions])
         if not dtypes.is_inexact(typeof(y).dtype):
-            y = e.convert(y, "float32")
+            y = e.convert(y, config.default_float)
         return e.div(y, full(typeof(y).shape, float(count), typeof(y).dtype))
 
     return tree.map(one, total, x)

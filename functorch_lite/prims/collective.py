@@ -43,17 +43,17 @@ def _less(x: ArrayType, axes: Sequence[str]) -> tuple[str, ...]:
     return tuple([a for a in x.vary if a not in axes])
 
 
-def _without(axes: tuple[str, ...], axis: str) -> tuple[str, ...]:
+def _without(axes: tuple[str, ...], axis: str | None) -> tuple[str, ...]:
     return tuple([a for a in axes if a != axis])
 
 
-def _sides(axes: Sequence[str], sizes: Sequence[int], axis: str) -> tuple[int, int]:
+def _sides(axes: Sequence[str], sizes: Sequence[int], axis: Any) -> tuple[int, int]:
     """How many rows the axes before `axis` have together, and those after it."""
     k = axes.index(axis)
     return math.prod(sizes[:k]), math.prod(sizes[k + 1 :])
 
 
-def _rest(axes: tuple[str, ...], sizes: tuple[int, ...], axis: str) -> tuple[tuple, tuple]:
+def _rest(axes: tuple[str, ...], sizes: tuple[int, ...], axis: str | None) -> tuple[tuple, tuple]:
     """Names and sizes of the axes but one."""
     return _without(axes, axis), tuple([n for a, n in zip(axes, sizes, strict=True) if a != axis])
 

@@ -76,14 +76,14 @@ def _several(graph: Graph, name: str, donated: tuple[bool, ...], given: tuple[Sh
     where = _devices(graph, given)
     graph = simplify(graph)
     ins = _placed(graph, given, where)
-    outs: list[Sharding | None] = [None] * len(graph.outs)
+    outs: list[Any] = [None] * len(graph.outs)
     if len(where) == 1:
         outs = [cut_along(where, t.ndim, None) for t in graph.out_types]
     while True:
         loaded, callbacks = _compiled(graph, name, donated, ins, outs, where)
         protos = outs if all(outs) else loaded.get_output_shardings()
-        found = [s or chosen(where, t, p) for s, t, p in zip(outs, graph.out_types, protos, strict=True)]
-        if all(found):
+        found: list[Any] = [s or chosen(where, t, p) for s, t, p in zip(outs, graph.out_types, protos, strict=True)]
+        if None not in found:
             return Several(graph, loaded, ins, found, donated, callbacks)
         outs = [s or cut_along(where, t.ndim, None) for s, t in zip(found, graph.out_types, strict=True)]
 
