@@ -189,12 +189,13 @@ class Jitted:
         if tracing or kwargs or self.special or scoped_defaults.get() is not None or jit_disabled.get():
             return self._rare(args, kwargs)
         buffers, avals, structure = [], [], _NO_TREE
-        try:
-            for a in args:
-                buffer = a._buffer
-                buffers.append(buffer)
-                avals.append(buffer.aval)
-        except AttributeError:  # a tree, or a leaf that is no Array
+        for a in args:
+            if type(a) is not Array:
+                break
+            buffer = a._buffer
+            buffers.append(buffer)
+            avals.append(buffer.aval)
+        if len(avals) < len(args):  # a tree, or a leaf that is no Array
             leaves, structure = tree.flatten((args, kwargs))
             buffers = _buffers_of(leaves)
             if buffers is None:
