@@ -17,6 +17,10 @@ import tempfile
 from benchmarks import report
 from benchmarks.harness import Bench, Row
 
+# XLA's own log would stand between the rows. And glibc gives freed memory back, or keeps it, by where it happens to
+# lie: then one contestant, now this one and now that one, pays for hundreds of page faults in every call.
+ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "1", "MALLOC_TRIM_THRESHOLD_": "268435456", "MALLOC_MMAP_THRESHOLD_": "268435456"}
+
 # Eight devices of the CPU, which both libraries read before they start.
 DEVICES = {"FUNCTORCH_LITE_CPU_DEVICES": "8", "XLA_FLAGS": "--xla_force_host_platform_device_count=8"}
 
@@ -29,11 +33,9 @@ def run_group(group):
     print(f"-- {group}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder, "rows.json")
-        # XLA's own log would stand between the rows.
-        env = {"TF_CPP_MIN_LOG_LEVEL": "1", **os.environ, **(DEVICES if group == "pmap" else {})}
-        code = subprocess.run(
-            [sys.executable, "-m", "benchmarks.run", "--inside", group, str(path)], env=env
-        ).returncode
+        env = {**ENVIRONMENT, **os.environ, **(DEVICES if group == "pmap" else {})}
+        command = [sys.executable, "-m", "benchmarks.run", "--inside", group, str(path)]
+        code = subprocess.run(command, env=env).returncode
         rows = [Row(**fields) for fields in json.loads(path.read_text())] if path.exists() else []
     if code:
         rows.append(Row(group, "the whole group", {}, note=f"failed: its process ended with {code}"))
