@@ -27,8 +27,11 @@ DERIVED = {
     "custom": ("with_jvp", "graph"), "with_jvp": ("with_jvp", "jvp"), "with_vjp": ("with_vjp", "grad"),
     "with_vmap": ("with_vmap", "vmap"), "pullback": ("with_vjp", "grad"), "record": ("while_loop", "grad"),
     "replay": ("while_loop", "grad"), "recurrence": ("cumprod", "grad"), "vary": ("psum", "graph"),
-    "own_row": ("all_gather", "grad"),
 }  # fmt: skip
-INTERNAL = {"threefry2x32": "only rules and lowerings call it", "shard_map": "pmap over several devices makes it"}
+INTERNAL = {
+    "threefry2x32": "only rules and lowerings call it",
+    "shard_map": "pmap over several devices makes it",
+    "own_row": "derivatives of all_gather inside of the mapped function make it",
+}
 
 __all__ = ["DERIVED", "EXAMPLES", "INTERNAL", "Example"]

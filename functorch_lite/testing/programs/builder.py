@@ -253,8 +253,7 @@ class Builder:
         if not self.scope.loops and (not a.size or (np.min(a) >= low and np.max(a) <= high)):
             return x
         middle, half = (low + high) / 2, (high - low) / 2
-        wave = self.emit("sin", "fnp.sin({0})", x)
-        return self.emit("mul", f"{literal(middle)} + {literal(half)} * {{0}}", wave)
+        return self.emit("sin", f"{literal(middle)} + {literal(half)} * fnp.sin({{0}})", x)
 
 
 def _bound(check, ins):
