@@ -33,7 +33,7 @@ EXPLAINED: dict[tuple[str, str], str] = {
     ("_split_starts", ""): "it is how starts are recorded, which is the function itself",
     ("control/record.py", ""): _SPACE,
     ("control/replay.py", ""): _POSITION,
-    ("control/scan.py", "all(loop.parts(reached)[1])"): "a loop split before it is turned around is turned around right",
+    ("control/scan.py", "all(loop.parts(reached)[1])"): "a loop may be split before it is turned around",
 }
 
 
