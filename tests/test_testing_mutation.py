@@ -55,10 +55,16 @@ def test_a_changed_pass_is_found(sources):
 
 
 @pytest.mark.parametrize("name, rule, position, kind", [
-    ("sin", "jvp", 0, "sign"), ("mul", "jvp", 1, "term"), ("mul", "jvp", 0, "factor"),
-    ("reduce_sum", "vmap", -1, "axis"), ("mul", "transpose", -1, "sign"), ("transpose", "transpose", -1, "term"), ("mul", "vmap", -1, "batching"),
-    ("scan", "jvp", -1, "sign"), ("max", "jvp", -1, "sign"),
-])  # fmt: skip
+    ("sin", "jvp", 0, "sign"),
+    ("mul", "jvp", 1, "term"),
+    ("mul", "jvp", 0, "factor"),
+    ("mul", "transpose", -1, "sign"),
+    ("mul", "vmap", -1, "batching"),
+    ("reduce_sum", "vmap", -1, "axis"),
+    ("transpose", "transpose", -1, "term"),
+    ("scan", "jvp", -1, "sign"),
+    ("max", "jvp", -1, "sign"),
+])
 def test_a_record_with_a_mistake_is_found(name, rule, position, kind):
     site = records.RecordSite(name, rule, position, kind)
     assert site in records.sites() and name in site.place
