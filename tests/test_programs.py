@@ -9,6 +9,7 @@ from hypothesis import find, given, settings
 import functorch_lite as fl
 from functorch_lite import ir
 from functorch_lite.errors import DtypeError
+from functorch_lite.testing import differential
 from functorch_lite.testing.choices import Recorded, Seeded, smaller
 from functorch_lite.testing.examples import DERIVED, EXAMPLES, INTERNAL
 from functorch_lite.testing.programs import Program, draw, plan, seeded, shrunk
@@ -72,6 +73,23 @@ def test_a_program_replays_from_its_decisions():
     for seed in range(20):
         p = seeded(seed, plan())
         assert seeded(seed, plan()).source == p.source == draw(Recorded(p.record), p.plan).source
+
+
+@pytest.mark.slow
+def test_the_executors_agree():
+    """Values, gradients, second derivatives and transforms around them, by NumPy and compiled by XLA."""
+    cases = [differential.case(seed, plan(scalar=True)) for seed in range(24)]
+    assert {len(c.chain) for c in cases} >= {0, 1, 2}
+    hosts, compiled = differential.on_host(cases), differential.compiled(cases)
+    for case, got, want in zip(cases, compiled, hosts, strict=True):
+        assert differential.apart(got, want) <= max(1e-9, differential.shaken(case)), case
+
+
+def test_how_far_results_are_apart():
+    one, nan = np.ones(2), np.array([1.0, np.nan])
+    assert differential.apart([one], [one]) == 0 and differential.apart([nan], [nan]) == 0
+    assert differential.apart([one * 200], [one * 100]) == 1 and differential.apart([nan], [one]) == np.inf
+    assert differential.apart([one], [np.ones(3)]) == differential.apart([one], [one.astype("float32")]) == np.inf
 
 
 # ---- the table of examples ----

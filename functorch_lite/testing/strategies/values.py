@@ -76,7 +76,7 @@ def arrays(
     points `at` and from each other, so that functions with kinks there, and extremes and orders, have derivatives;
     "sought" prefers these points, and equal elements. special: also NaN, infinities, -0.0, and the smallest and largest
     numbers of the dtype; of integers the smallest and the largest.
-    Raises ValueError or DtypeError where nothing can be drawn.
+    Raises ValueError where nothing can be drawn, TypeError for what is no dtype.
     """
     low, high = magnitude if isinstance(magnitude, tuple) else (-magnitude, magnitude)
     if not low <= high or not math.isfinite(high - low):
@@ -87,18 +87,11 @@ def arrays(
         raise ValueError("arrays: special numbers cannot keep away from each other; leave out special, or kinks")
     plan = _Numbers(float(low), float(high), kinks, tuple([float(a) for a in at]), float(margin), special)
     shape = shapes() if shape is None else shape if isinstance(shape, Strategy) else _shape(shape)
-    dtype = dtype if isinstance(dtype, Strategy) else _canonical(dtype)
+    dtype = dtype if isinstance(dtype, Strategy) else _dtypes.canonical(dtype)
     if not isinstance(dtype, Strategy) and not isinstance(shape, Strategy):
         return plan.of(dtype, shape)
-    pairs = st.tuples(_strategy(dtype).map(_canonical), _strategy(shape).map(_shape))
+    pairs = st.tuples(_strategy(dtype).map(_dtypes.canonical), _strategy(shape).map(_shape))
     return pairs.flatmap(lambda pair: plan.of(*pair))
-
-
-def _canonical(dtype: Any) -> np.dtype:
-    made = _dtypes.canonical(dtype)
-    if _dtypes.kind(made) not in "fciub":
-        raise DtypeError(f"arrays: there are no arrays of {dtype!r}")
-    return made
 
 
 def _shape(shape: Any) -> tuple[int, ...]:
