@@ -21,7 +21,7 @@ unary("sign", "fnp.sign({0})", "fi", away=lambda x: x)
 unary("floor", "fnp.floor({0})", away=lambda x: x - np.round(x))
 unary("ceil", "fnp.ceil({0})", away=lambda x: x - np.round(x))
 unary("round", "fnp.round({0})", away=lambda x: x - np.floor(x) - 0.5)
-unary("stop_gradient", "lax.stop_gradient({0})", "fic")
+unary("stop_gradient", "lax.stop_gradient({0})", "fic", smooth=False)  # its derivative is not that of its values
 unary("is_finite", "fnp.isfinite({0})", kinds="b")
 unary("real", "fnp.real({0})", "c", kinds="c")
 unary("imag", "fnp.imag({0})", "c", kinds="c")
