@@ -19,7 +19,8 @@ from benchmarks.harness import Bench, Row
 
 # XLA's own log would stand between the rows. And glibc gives freed memory back, or keeps it, by where it happens to
 # lie: then one contestant, now this one and now that one, pays for hundreds of page faults in every call.
-ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "1", "MALLOC_TRIM_THRESHOLD_": "268435456", "MALLOC_MMAP_THRESHOLD_": "268435456"}
+KEPT = str(1 << 28)  # bytes
+ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "1", "MALLOC_TRIM_THRESHOLD_": KEPT, "MALLOC_MMAP_THRESHOLD_": KEPT}
 
 # Eight devices of the CPU, which both libraries read before they start.
 DEVICES = {"FUNCTORCH_LITE_CPU_DEVICES": "8", "XLA_FLAGS": "--xla_force_host_platform_device_count=8"}

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, final
 import numpy as np
 
 from functorch_lite import dtypes
+from functorch_lite.singles import singles
 
 
 class _Interned:
@@ -449,14 +450,14 @@ def compact(types: Sequence, ins, eqns, outs, sources, names=()) -> Graph:
     """A graph of these equations with its values numbered densely in order, and the types of live values only."""
     number: dict[Any, Any] = {old: new for new, old in enumerate(ins)}
     named, new_eqn = number.get, tuple.__new__  # literals are not in the table and stay
-    live, made, n = [types[i] for i in ins], [], len(ins)
+    live, made, n, one = [types[i] for i in ins], [], len(ins), singles(len(types))
     for prim, operands, params, results in eqns:
         operands, start = tuple(map(named, operands, operands)), n
         for o in results:
             number[o] = n
             live.append(types[o])
             n += 1
-        results = (start,) if n == start + 1 else tuple(range(start, n))
+        results = one[start] if n == start + 1 else tuple(range(start, n))
         made.append(new_eqn(Eqn, (prim, operands, params, results)))
     outs = tuple(map(named, outs, outs))
     return Graph(tuple(live), tuple(range(len(ins))), tuple(made), outs, tuple(sources), names)
