@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+import functorch_lite as fl
 import functorch_lite.host
 import functorch_lite.xla.compile as xla
 from functorch_lite import dtypes, ir, lax, trace
@@ -202,3 +203,11 @@ def test_errors(fun, error, words):
     with pytest.raises(error, match=words) as caught:
         fun()
     assert "test_prims_sort.py:" in str(caught.value)
+
+
+def test_rows_that_are_none_have_derivatives():
+    x = np.zeros((0, 4))
+    for f in (lambda x: lax.sort(x), lambda x: lax.top_k(x, 2)[0]):
+        y, back = fl.vjp(fl.vmap(f), x)
+        assert np.shape(back(y)[0]) == (0, 4)
+        assert np.shape(fl.jvp(fl.vmap(f), (x,), (x,))[1]) == np.shape(y)
