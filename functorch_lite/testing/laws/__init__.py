@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from functorch_lite.testing.laws.batching import (
+    derivatives_of_no_rows,
     jit_commutes,
     shared_cotangents,
     vmap,
@@ -48,10 +49,10 @@ from functorch_lite.testing.report import (
 __all__ = [
     "GROUPS", "LAWS", "LAWS_OF_RESULTS", "FlakyError", "Law", "LawError", "NotApplicableError",
     "NotDifferentiableError", "NotFiniteError", "ToleranceError", "adjoint", "all", "complex_step", "custom_rules",
-    "deterministic", "dtypes", "effects", "grad", "hessian", "hessian_symmetric", "hvp", "jacobian", "jit",
-    "jit_commutes", "jvp", "jvp_linear", "linearize", "pmap", "remat", "second_order", "shared_cotangents",
-    "simplify", "transform", "transpose_twice", "vjp", "vjp_linear", "vmap", "vmap_of_derivatives",
-    "vmap_out_axes", "vmap_sizes", "vmap_twice",
+    "derivatives_of_no_rows", "deterministic", "dtypes", "effects", "grad", "hessian", "hessian_symmetric", "hvp",
+    "jacobian", "jit", "jit_commutes", "jvp", "jvp_linear", "linearize", "pmap", "remat", "second_order",
+    "shared_cotangents", "simplify", "transform", "transpose_twice", "vjp", "vjp_linear", "vmap",
+    "vmap_of_derivatives", "vmap_out_axes", "vmap_sizes", "vmap_twice",
 ]  # fmt: skip
 
 GROUPS = ("value", "custom", "derivative", "second", "batching", "device")  # in the order in which they are tried

@@ -192,6 +192,26 @@ def _row_function(p: Problem):
 
 
 @law("batching")
+def derivatives_of_no_rows(p: Problem):
+    """A map of no rows has derivatives, which are empty."""
+    n = len(p.floats)
+    stacks = [np.zeros((0, *x.shape), x.dtype) for x in p.xs]
+    ys = [np.zeros((0, *y.shape), y.dtype) for y, s in zip(p.ys, p.smooth, strict=True) if s]
+    floats, fixed = [stacks[i] for i in p.active], [x for i, x in enumerate(stacks) if i not in p.active]
+    row = _row_function(p)
+
+    def pull(*leaves):
+        xs, cts, rest = leaves[:n], leaves[n : n + len(ys)], leaves[n + len(ys) :]
+        return list(vjp_of(lambda *xs: row(xs, rest), *xs)[1](list(cts)))
+
+    many = lambda *xs: vmap_of(lambda *leaves: row(leaves[:n], leaves[n:]))(*xs, *fixed)
+    names = [f"the cotangent of argument leaf {i}" for i in p.active]
+    nothing = lambda: Bound([np.zeros(np.shape(x)) for x in floats], 0)
+    p.agree("vmap(vjp(f)) of no rows and no cotangents", vmap_of(pull)(*floats, *ys, *fixed), floats, nothing, names)
+    p.agree("vjp(vmap(f)) of no rows and no cotangents", vjp_of(many, *floats)[1](ys), floats, nothing, names)
+
+
+@law("batching")
 def shared_cotangents(p: Problem):
     """What is not mapped gets the sum of the cotangents of all rows."""
     if len(p.floats) > 1:

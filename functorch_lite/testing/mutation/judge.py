@@ -20,9 +20,11 @@ from functorch_lite.testing.mutation.swap import name_of
 from functorch_lite.testing.report import LawError, NotApplicableError
 
 # In the order in which they are tried: the cheap ones first.
-NAMES = ("same", "dtypes", "simplify", "vmap", "adjoint", "linearize", "transpose_twice", "jvp", "vjp", "vmap_sizes",
-         "shared_cotangents", "vmap_of_derivatives", "vmap_twice", "remat", "grad", "jacobian", "complex_step",
-         "jvp_linear", "vjp_linear", "second_order", "hvp", "hessian")  # fmt: skip
+NAMES = (
+    "same", "dtypes", "simplify", "vmap", "adjoint", "linearize", "transpose_twice", "jvp", "vjp", "vmap_sizes",
+    "derivatives_of_no_rows", "shared_cotangents", "vmap_of_derivatives", "vmap_twice", "remat", "grad",
+    "jacobian", "complex_step", "jvp_linear", "vjp_linear", "second_order", "hvp", "hessian",
+)  # fmt: skip
 PACKAGES = ("prims", "transforms", "control")
 
 

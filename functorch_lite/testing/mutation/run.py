@@ -21,6 +21,7 @@ _WHOLE = (
 SPEED: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(_WHOLE.split(), ("",)),
     "control.cond": ("_vmap_rows",),  # whether rows take one branch or both
+    "control.replay": ("_partition",),  # whether a second run is split, or expanded first
     "transforms.vmap": ("kept_batched",),  # where a fixed point is begun from
     "prims.pointwise": ("fold_constants",),
     "transforms.depends": ("",),  # to depend on more than is true costs time
@@ -31,7 +32,7 @@ SPEED: dict[str, tuple[str, ...]] = {
     "prims.index": ("_split_starts", "dynamic", "gather", "fill_of", "_slice"),  # functions that record, and no rules
 }
 # What several devices need, and what only axes of several sizes at once do.
-DEVICES = {"control.shard_map": ("",), "control.varied": ("",),
+DEVICES = {"transforms.vmap": ("names",), "control.shard_map": ("",), "control.varied": ("",),
            "prims.collective": ("_vmap_own_row", "take_rows", "axis_index")}  # fmt: skip
 
 
@@ -174,12 +175,18 @@ def run(profile: Profile, processes: int = 2, seed: int = 0, only: str | None = 
     return Result(verdicts, [f for r in reaches for f in r.failing], seconds())
 
 
+def figures(result: Result) -> tuple[int, int, int]:
+    """(mutants found, those known to compute the same, all)."""
+    dead = sum([v.found is not None for v in result.verdicts])
+    return dead, sum([v.why is not None for v in result.verdicts]), len(result.verdicts)
+
+
 def report(result: Result) -> str:
     """The figures by kind, and the survivors, each with what is known of it."""
-    verdicts = result.verdicts
-    dead = [v for v in verdicts if v.found is not None]
-    lines = [f"{len(dead)} of {len(verdicts)} mutants found, {100 * len(dead) / max(1, len(verdicts)):.1f}%, in "
-             f"{result.seconds:.0f} s"]  # fmt: skip
+    verdicts, (dead, same, n) = result.verdicts, figures(result)
+    share = lambda part, whole: f"{100 * part / max(1, whole):.1f}%"
+    lines = [f"{dead} of {n} mutants found, {share(dead, n)}, in {result.seconds:.0f} s; without the {same} that are "
+             f"known to be right too, {share(dead, n - same)}"]  # fmt: skip
     for kind in sorted({v.kind for v in verdicts}):
         of_kind = [v for v in verdicts if v.kind == kind]
         lines.append(f"  {kind:<10} {sum(v.found is not None for v in of_kind):>4} of {len(of_kind)}")

@@ -94,6 +94,25 @@ case(
 )
 case("exchange two axes", _two(lambda r: fnp.sin(lax.all_to_all(r, ("a", "b"), 0, 0))), between(0, 1, (2, 3, 6, 2)))
 
+_six = between(0, 1, (2, 3, 2))
+_where = {"two axes": [(0, 3), (1, 2), (2, 4), (3, 5), (4, 0), (5, 1)], "rows": [(0, 1), (1, 0), (3, 4), (4, 5)]}
+for _name, _perm in _where.items():
+
+    def _moved(x, perm=_perm):
+        y = fnp.zeros((6, 2), np.float64)
+        for source, target in perm:
+            y = y.at[target].set(fnp.sin(x.reshape((6, 2))[source]))
+        return y.reshape((2, 3, 2))
+
+    _fun = _two(lambda r, perm=_perm: lax.ppermute(fnp.sin(r), ("a", "b"), perm))
+    case(f"permuted over {_name}", _fun, _six, same=_moved)
+case(
+    "index over two axes",
+    _two(lambda r: r * lax.axis_index(("a", "b"))),
+    _six,
+    same=lambda x: x * fnp.arange(6.0).astype("float64").reshape((2, 3, 1)),
+)
+
 # ---- linear functions turned around: vjp goes another way, by the derivative ----
 
 
@@ -132,6 +151,24 @@ _turned("jit", lambda x: jit(lambda y: y @ fnp.array(R.T))(x), V, between(0, 1, 
 _turned("remat", lambda x: checkpoint(lambda y: y @ fnp.array(R.T))(x), V, between(0, 1, (2,)))
 _turned("a loop", lambda x: lax.scan(lambda c, r: (0.5 * c + r, 0.0), x[0], x)[0], W, V)
 _turned("a branch", lambda x: lax.cond(True, lambda x: x * 2.0, lambda x: x[::-1], x), V, V * 0.6)
+_turned(
+    "a while loop",
+    lambda x: lax.while_loop(lambda c: c[0] < 3, lambda c: (c[0] + 1, fnp.asarray(W) @ c[1]), (0, x))[1],
+    V,
+    V * 0.6,
+)
+_turned(
+    "a loop that counts",
+    lambda x: lax.scan(lambda c, r: ((c[0] + 1.0, c[1] * c[0] + r), r * c[0]), (0.0, x[0]), x)[0][1],
+    W,
+    V,
+)
+_turned(
+    "a loop of products",
+    lambda x: lax.scan(lambda c, r: (0.5 * c + fnp.asarray(W) @ r, fnp.asarray(W) @ r), x[0], x)[0],
+    W,
+    V,
+)
 _linear_rule = custom_jvp(lambda x: 2.0 * x)
 _linear_rule.defjvp(lambda xs, ts: (2.0 * xs[0], 2.0 * ts[0]))
 _linear_rows = custom_rules(lambda x: 2.0 * x, vmap=lambda size, batched, x: (2.0 * x, True))

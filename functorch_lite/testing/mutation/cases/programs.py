@@ -6,6 +6,7 @@ import numpy as np
 
 import functorch_lite.numpy as fnp
 from functorch_lite import lax
+from functorch_lite.api.closures import linear_call
 from functorch_lite.api.custom import custom_jvp, custom_rules, custom_vjp
 from functorch_lite.api.jit import jit
 from functorch_lite.api.remat import checkpoint, checkpoint_name, checkpoint_policies
@@ -259,3 +260,48 @@ case("custom_jvp of a step", lambda x: [_step(x) * x, _step(x)], np.array([0.4, 
 case("custom_vmap", lambda x, y: _with_vmap(x, y), V, V * 0.4)
 case("custom_jvp in a loop", lambda x, w: lax.scan(lambda c, r: (_with_jvp(c, r), c), x, w), V, W)
 case("custom_vjp in a loop", lambda x, w: lax.scan(lambda c, r: (_with_vjp(c, r)[0], c), x, w), V, W)
+
+
+# ---- with several constants, of which some have no tangent ----
+
+_PAIR = fnp.asarray(V)
+case(
+    "linear_call of one of two",
+    lambda r, x: linear_call(lambda r, x: r[0] * r[1] * x, lambda r, ct: r[0] * r[1] * ct, (_PAIR, r), x),
+    V,
+    V * 0.3,
+)
+case(
+    "linear_solve of one of two",
+    lambda d, b: lax.custom_linear_solve(
+        lambda v: d * _PAIR * v, b, lambda mv, b: b / (d * _PAIR), lambda mv, b: b / (d * _PAIR)
+    ),
+    V,
+    V * 0.3,
+)
+case(
+    "linear_solve of two unknowns",
+    lambda d: lax.custom_linear_solve(
+        lambda v: (d * v[0], _PAIR * v[1]),
+        (_PAIR, _PAIR * 2),
+        lambda mv, b: (b[0] / d, b[1] / _PAIR),
+        lambda mv, b: (b[0] / d, b[1] / _PAIR),
+    ),
+    V,
+)
+case(
+    "root of two unknowns",
+    lambda a: lax.custom_root(
+        lambda x: (x[0] * x[0] - a, x[1] - _PAIR),
+        (_PAIR, _PAIR),
+        lambda f, x: (fnp.sqrt(a), _PAIR),
+        lambda g, y: (y[0] / g((fnp.ones(3, np.float64), _PAIR))[0], y[1]),
+    ),
+    V,
+)
+case(
+    "scan of two types",
+    lambda s, w: lax.scan(lambda c, r: ((c[0] * c[1][0] + r[1], fnp.ones(3, np.float64)), c[1] * c[0]), (s, w[0]), w),
+    np.array(0.7),
+    W,
+)
