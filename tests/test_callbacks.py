@@ -248,3 +248,17 @@ def test_a_callback_in_a_mapped_derivative_rule():
     x = fnp.arange(6.0).reshape(3, 2)
     np.testing.assert_allclose(fl.grad(lambda x: fnp.sum(fl.vmap(ruled)(x)))(x), fnp.cos(x), rtol=1e-6)
     assert seen == [(2,)] * 3
+
+
+@pytest.mark.parametrize("split", [lambda f, x: fl.vjp(f, x)[1](x)[0], lambda f, x: fl.linearize(f, x)[1](x)])
+def test_a_callback_in_a_backward_rule_lives_as_long_as_the_pullback(split):
+    seen = []
+
+    def f(x):
+        fl.debug.callback(lambda v: seen.append(1), x)
+        return fnp.sin(x)
+
+    ruled = fl.custom_vjp(f)
+    ruled.defvjp(lambda x: (fnp.sin(x), x), lambda x, ct: fl.vjp(f, x)[1](ct))
+    gc.collect()
+    np.testing.assert_allclose(split(ruled, fnp.ones(2)), np.cos(1.0), rtol=1e-6)

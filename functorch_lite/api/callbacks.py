@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,11 @@ def handle_of(fun: Callable) -> Handle:
     made.fun, made.type = fun, _HANDLE
     made._value = np.uint64(functions.add(made))
     return made
+
+
+def handles(xs: Sequence) -> list[Handle]:
+    """Those of these values that are handles."""
+    return [x for x in xs if type(x) is Handle]
 
 
 def _bind(prim, fun, result_types, args, kwargs, method, name):

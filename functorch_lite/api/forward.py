@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from functorch_lite import dtypes, tree
 from functorch_lite.api.arguments import check_callable, check_vector, float0_zeros, name_of
+from functorch_lite.api.callbacks import handles
 from functorch_lite.api.differentiate import Differentiated, Shape, shape_of
 from functorch_lite.errors import TreeError
 from functorch_lite.prims.shape import zeros_like
@@ -64,11 +65,12 @@ def _tangents(values: Sequence, mask: Sequence[bool], types: Sequence) -> list:
 class Linearization:
     """The function that `linearize` returns: tangents of the arguments to the tangent of the result.
 
-    A tree whose leaves are the residuals, so a transformed function may return it.
+    A tree whose leaves are the residuals, so a transformed function may return it. It keeps the functions alive that
+    callbacks in rules call: their numbers are among the residuals.
     """
 
-    def __init__(self, residuals: list, shape: Shape):
-        self.residuals, self.shape = residuals, shape
+    def __init__(self, residuals: list, shape: Shape, alive: list | None = None):
+        self.residuals, self.shape, self.alive = residuals, shape, alive
 
     def __call__(self, *tangents):
         shape = self.shape
@@ -97,6 +99,6 @@ def linearize(fun: Callable, *primals, has_aux: bool = False) -> tuple:
     halves, _ = passes.linearize(made.graph, made.active)
     results = run(halves.first, made.inputs, made.graph.sources)
     value, aux = made.split(results)
-    f_jvp = Linearization(halves.forward(made.inputs, results), shape_of(made))
+    f_jvp = Linearization(halves.forward(made.inputs, results), shape_of(made), handles(made.inputs))
     return (value, f_jvp, aux) if has_aux else (value, f_jvp)
 

@@ -14,6 +14,7 @@ from functorch_lite.api.arguments import (
     name_of,
     wraps,
 )
+from functorch_lite.api.callbacks import handles
 from functorch_lite.api.differentiate import (
     Differentiated,
     Shape,
@@ -104,11 +105,12 @@ def _value_and_grad(transform, fun, argnums, has_aux, holomorphic, allow_int, li
 class Pullback:
     """The function that `vjp` returns: from a cotangent of the result to the cotangents of the arguments.
 
-    A tree whose leaves are the residuals, so a transformed function may return it.
+    A tree whose leaves are the residuals, so a transformed function may return it. It keeps the functions alive that
+    callbacks in rules call: their numbers are among the residuals.
     """
 
-    def __init__(self, residuals: list, shape: Shape):
-        self.residuals, self.shape = residuals, shape
+    def __init__(self, residuals: list, shape: Shape, alive: list | None = None):
+        self.residuals, self.shape, self.alive = residuals, shape, alive
 
     def __call__(self, *cts):
         shape = self.shape
@@ -152,7 +154,7 @@ def vjp(fun: Callable, *primals, has_aux: bool = False) -> tuple:
     halves, _ = passes.linearize(made.graph, made.active)
     results = run(halves.first, made.inputs, made.graph.sources)
     value, aux = made.split(results)
-    pullback = Pullback(halves.forward(made.inputs, results), shape_of(made))
+    pullback = Pullback(halves.forward(made.inputs, results), shape_of(made), handles(made.inputs))
     return (value, pullback, aux) if has_aux else (value, pullback)
 
 
