@@ -188,6 +188,13 @@ def test_given_draws_what_depends_on_other_arguments():
         flt.given(x=3)
 
 
+def test_given_has_no_deadline_of_its_own():
+    made = flt.given(x=flt.arrays("float64"))(lambda x: None)
+    assert made._hypothesis_internal_use_settings.deadline is None
+    kept = hypothesis.settings(deadline=100)(flt.given(x=flt.arrays("float64"))(lambda x: None))
+    assert kept._hypothesis_internal_use_settings.deadline.total_seconds() == 0.1
+
+
 def test_a_wrong_rule_is_found_by_three_lines_and_its_program_is_small():
     tried = []
 

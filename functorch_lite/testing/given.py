@@ -15,7 +15,8 @@ def given(*strategies: Any, **named: Any) -> Callable:
     """Run a test with drawn arguments: `@given(x=arrays("float64"), v=lambda x: like(x))`.
 
     Strategies are those of Hypothesis and of `functorch_lite.testing`. In place of one, a function may be given that
-    makes it of arguments drawn before it, which it takes by name. Raises TypeError for anything else, or for a name
+    makes it of arguments drawn before it, which it takes by name. There is no limit of time per example unless
+    `hypothesis.settings` sets one. Raises TypeError for anything else, or for a name
     that no argument before has.
     """
     for name, each in [*enumerate(strategies), *named.items()]:
@@ -25,7 +26,7 @@ def given(*strategies: Any, **named: Any) -> Callable:
             raise TypeError(f"given: {what} is {type(each).__name__}; give a strategy, or by name a function that "
                             "makes one of the arguments before it")  # fmt: skip
     if not any(inspect.isfunction(each) for each in named.values()):
-        return hypothesis.given(*strategies, **named)
+        return lambda test: _patient(hypothesis.given(*strategies, **named)(test))
     if strategies:
         raise TypeError("given: where a strategy depends on arguments, name them all")
     needed = {name: list(inspect.signature(each).parameters) if inspect.isfunction(each) else None
@@ -57,4 +58,14 @@ def _with_drawn(drawn, names, test: Callable) -> Callable:
     rest = [p for name, p in own.parameters.items() if name not in names]
     last = inspect.Parameter("drawn", inspect.Parameter.KEYWORD_ONLY)
     with_drawn.__signature__ = own.replace(parameters=[*rest, last])
-    return hypothesis.given(drawn=drawn)(with_drawn)
+    return _patient(hypothesis.given(drawn=drawn)(with_drawn))
+
+
+def _patient(test: Callable) -> Callable:
+    """The test without Hypothesis' limit of time per example, unless `settings` set one: the first may compile."""
+    own = getattr(test, "_hypothesis_internal_use_settings", None)
+    if own is not None and own is hypothesis.settings.default:
+        slow = [*own.suppress_health_check, hypothesis.HealthCheck.too_slow]
+        patient = hypothesis.settings(own, deadline=None, suppress_health_check=slow)
+        test._hypothesis_internal_use_settings = patient  # no decorator, as the user may add one still
+    return test
