@@ -36,10 +36,11 @@ def pushforward(graph: Graph, active: tuple[bool, ...]) -> tuple[Graph, tuple[bo
 @rewrite
 def linearize(graph: Graph, active: tuple[bool, ...]) -> Linearized:
     """first: (x...) -> (y..., residuals...); second: (residuals..., t of active x...) -> (t of active y...)."""
-    return _halves(*pushforward(graph, active), active)
+    return _halves(pushforward(graph, active), active)
 
 
-def _halves(both: Graph, out_active: tuple[bool, ...], active: tuple[bool, ...]) -> Linearized:
+def _halves(pushed: tuple[Graph, tuple[bool, ...]], active: tuple[bool, ...]) -> Linearized:
+    both, out_active = pushed
     known = (True,) * len(active) + (False,) * sum(active)
     late = (False,) * len(out_active) + (True,) * sum(out_active)
     halves = within(partition, both, known, late)
@@ -58,7 +59,7 @@ def backward(graph: Graph, active: tuple[bool, ...], given: tuple[bool, ...]) ->
 @rewrite
 def value_and_grad(graph: Graph, active: tuple[bool, ...]) -> Graph:
     """(x...) -> (y, aux...) becomes (x...) -> (y, aux..., dy/dx of active x...)."""
-    halves, out_active = _halves(*within(jvp, graph, active), active)  # only the whole is simplified, once
+    halves, out_active = _halves(within(jvp, graph, active), active)  # only the whole is simplified, once
     given = (out_active[0], *[False] * (sum(out_active) - out_active[0])) if any(out_active) else ()
     linear = (*[False] * len(halves.residuals), *[True] * sum(active))
     back, mask = within(transpose, halves.second, linear, given)
