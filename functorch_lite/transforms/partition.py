@@ -38,8 +38,8 @@ def partition(graph: Graph, known: tuple[bool, ...], late: tuple[bool, ...] | No
             first.append(eqn)
             first_from.append(k)
             continue
-        ks = () if prim.partition is None or waits else tuple([a not in unknown for a in ins])
-        early, rest = map(_several, prim.partition(eqn, ks, types)) if any(ks) else ([], [eqn])
+        ks, split = tuple([a not in unknown for a in ins]), prim.partition
+        early, rest = map(_several, split(eqn, ks, types)) if split and any(ks) and not waits else ([], [eqn])
         first.extend(early)
         first_from.extend([k] * len(early))
         for made in rest:
