@@ -7,7 +7,7 @@ import numpy as np
 import functorch_lite.numpy as fnp
 from functorch_lite import lax
 from functorch_lite.api.vmap import vmap
-from functorch_lite.prims import activation, cumulative
+from functorch_lite.prims import activation, contract, cumulative
 from functorch_lite.prims import elementwise as e
 from functorch_lite.prims import reduce as r
 from functorch_lite.prims import shape as s
@@ -109,6 +109,7 @@ for _spec, _one, _two in (
         between(-1, 1, _one),
         between(-1, 1, _two, 1),
     )
+case("dot of the first letters", lambda x, y: contract.dot(x, y, "bc,ca->ba"), R, between(0, 1, (3, 4)))
 case("dot of one", lambda x: fnp.einsum("ij,kj->ik", x, x), R)
 case("dot complex", lambda x, y: fnp.dot(x, y), complexes(0, (2, 3)), complexes(1, (3,)))
 case(
