@@ -152,11 +152,12 @@ def test_what_makes_the_other_primitives(name, recorded):
 # ---- shrinking ----
 
 
+@pytest.mark.slow
 def test_hypothesis_finds_the_fewest_equations():
     quiet = settings(max_examples=1000, database=None)
     p = find(programs(control_flow=False), lambda p: "tanh" in p.names and len(p.names) > 2, settings=quiet)
     assert p.equations == 3 and len(p.args) == 1
-    p = find(programs(), lambda p: "scan" in p.names and "mul" in p.names, settings=quiet)
+    p = find(programs(), lambda p: "scan" in p.names and "reduce_sum" in p.names, settings=quiet)
     assert p.equations <= 3, p
 
 
