@@ -20,6 +20,8 @@ EXPLAINED: dict[tuple[str, str], str] = {
     ("_winners", "1 -> 2"): _NUMBERED,
     ("_jvp_set", "-> scatter(below"): "what lost is 0 and what won is last, so to write and to add are the same",
     ("_vmap_pad", "0 -> 1"): "what is padded with is overwritten",
+    ("prims/slicing.py", "e.add(made, ct)"): "it is never run: the last axis put together leaves one part",
+    ("take_along", "0 -> 1"): "the array has no elements",
     ("_slice_of_joined", "before + part.shape[axis]"): "a slice is then not looked for inside what was joined",
     ("nextafter", "batching"): "a neighbouring float is inside every bound of rounding",
     ("control/cond.py", "any(mask) -> all(mask)"): _EARLY,
