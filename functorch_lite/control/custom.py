@@ -67,7 +67,7 @@ def captured_error(name: str, type_: ArrayType) -> TypeError:
 
 
 def _refuse_captured(xs, ts, active, extras, name):
-    """Tangents of what the function captured have no place in its rule; of what the rule captured, none is asked for."""
+    """Tangents of what the function captured have no place in its rule; for what the rule captured, none is asked."""
     for x, t, a in list(zip(xs, ts, active, strict=True))[extras:]:
         if t is not None and not a:
             raise captured_error(name, typeof(x))
