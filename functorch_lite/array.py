@@ -205,11 +205,7 @@ class Array(metaclass=_ArrayMeta):
         return True
 
     def copy_to_host_async(self) -> None:
-        """Start to copy the value to the host, without waiting for it."""
-        try:
-            _VALUE(self)
-        except AttributeError:
-            _BUFFER(self)._copy_single_device_array_to_host_async()
+        """Start to copy the value to the host, without waiting for it: there is nothing to copy from a CPU."""
 
     def delete(self) -> None:
         """Free the memory now; the array cannot be used afterwards."""
@@ -280,9 +276,6 @@ class ShardedArray(Array):
 
     def is_deleted(self) -> bool:
         return self._shards.is_deleted()
-
-    def copy_to_host_async(self) -> None:
-        pass  # the parts are on the host already
 
     def delete(self) -> None:
         self._donate()
