@@ -171,6 +171,7 @@ class Jitted:
         self.entries: OrderedDict[Any, Entry] = OrderedDict()
         self.last: tuple = _NO_CALL
         self.fast: OrderedDict[Any, Compiled] = OrderedDict()  # (tree, static, defaults, avals...) -> Compiled
+        self.near: dict[Any, tuple] = {}  # the same of what several devices run, by shardings too
         self.special = statics.any or bool(statics.donated[0] or statics.donated[1])
         self.lock = threading.Lock()
         self.__wrapped__ = fun
@@ -197,6 +198,8 @@ class Jitted:
             avals.append(buffer.aval)
         if len(avals) < len(args):  # a tree, or a leaf that is no Array
             leaves, structure = tree.flatten((args, kwargs))
+            if leaves and all([type(x) is ShardedArray for x in leaves]):
+                return self._near(args, leaves, structure)
             buffers = _buffers_of(leaves)
             if buffers is None:
                 return self._general(args, kwargs)
@@ -276,6 +279,23 @@ class Jitted:
         for buffer in given:
             buffer.delete()
         return _built(results, compiled.blank, compiled.out_tree)
+
+    def _near(self, args, leaves: list, structure):
+        """A call whose arguments all lie on several devices."""
+        key = (structure, config.process, *[x.type for x in leaves], *[x.sharding for x in leaves])
+        found = self.near.get(key)
+        if found is None:
+            entry, _ = self._entry(args, {})
+            results = self._general(args, {})
+            if not (entry.captured or entry.graph.effects) and all(entry.kept) and len(self.near) < _MAX_TRACES:
+                self.near[key] = self._several(entry, tuple([x.sharding for x in leaves])), entry.out
+            return results
+        program, out = found
+        buffers = [x._shards for x in leaves]
+        try:
+            return out.build(program(buffers))
+        except Exception as error:
+            raise self._explained(error, buffers) from None
 
     def _run_on_several(self, entry: Entry, inputs: Sequence):
         """A call whose program needs several devices, or whose arguments lie on them."""
@@ -429,6 +449,7 @@ class Jitted:
         with self.lock:
             self.entries.clear()
             self.fast.clear()
+            self.near.clear()
             self.last = _NO_CALL
 
     def cache_size(self) -> int:
