@@ -178,6 +178,9 @@ class Primitive:
     partition, dce   only of primitives that hold graphs: see `transforms.partition` and `transforms.simplify`;
              dce: (eqn, which results are live) -> the equation without what nothing needs; itself if all is needed
     depends  of primitives that hold graphs: (smooth, **params) -> see `transforms.depends`; None: all on all
+    reaches  of primitives that hold graphs: (mapping, mask over its operands, **params) -> per graph, in the order of
+             `subgraphs`, a mask of the inputs that are batched (or, unless `mapping`, active) if these operands
+             are; None: all
     rewire   of primitives that hold graphs: (eqn, graphs, extras) -> the equation with its graphs replaced, in the
              order of `subgraphs`; `extras` are, per graph, the operands of the additional leading inputs it now has
     simplify (*operands, **params) -> None, or the operand or scalar that the result equals: see `transforms.simplify`
@@ -191,15 +194,15 @@ class Primitive:
     """
 
     __slots__ = ("__weakref__", "dce", "depends", "effects", "faults", "host", "infer", "jvp", "literals", "many",
-                 "name", "names_axis", "params", "partition", "rewire", "scalars", "simplify", "tells", "transpose",
-                 "vmap", "weak")  # fmt: skip
+                 "name", "names_axis", "params", "partition", "reaches", "rewire", "scalars", "simplify", "tells",
+                 "transpose", "vmap", "weak")  # fmt: skip
 
     def __init__(self, name, *, infer, jvp, vmap, params=(), transpose=None, partition=None, dce=None, depends=None,
-                 rewire=None, simplify=None, tells=False, many=False, literals=None, scalars=(), weak=None, effects=(),
-                 names_axis=None):  # fmt: skip
+                 reaches=None, rewire=None, simplify=None, tells=False, many=False, literals=None, scalars=(),
+                 weak=None, effects=(), names_axis=None):  # fmt: skip
         self.name, self.params, self.infer, self.jvp, self.vmap = name, tuple(params), infer, jvp, vmap
         self.transpose, self.partition, self.dce, self.simplify = transpose, partition, dce, simplify
-        self.depends, self.rewire, self.tells = depends, rewire, tells
+        self.depends, self.reaches, self.rewire, self.tells = depends, reaches, rewire, tells
         self.many, self.literals, self.scalars, self.weak = many, literals, scalars, weak
         self.effects, self.names_axis = effects, names_axis
         self.host: Callable | None = None  # set by the host executor

@@ -8,6 +8,7 @@ import pytest
 
 import functorch_lite as fl
 import functorch_lite.numpy as fnp
+from functorch_lite import lax
 from functorch_lite.errors import LeakedTracerError
 
 X = np.array([0.3, -1.2, 0.7])
@@ -448,3 +449,49 @@ def test_a_vmap_rule_under_a_named_axis():
     x = fnp.arange(3.0)
     same(fl.vmap(f, axis_name="i")(x), x * 2)
     same(fl.vmap(lambda x: f(x) + fl.lax.psum(x, "i"), axis_name="i")(x), x * 2 + 3)
+
+
+def by_scan(f):
+    turn = lambda c, _: ((c[0] * f(c[1]), c[1]), None)
+    return lambda x, y: lax.scan(turn, (x, y), None, length=1)[0][0]
+
+
+def by_while(f):
+    return lambda x, y: lax.while_loop(lambda c: c[0] < 1, lambda c: (c[0] + 1, c[1] * f(y)), (0, x))[1]
+
+
+def by_cond(f):
+    return lambda x, y: lax.cond(x < 9, lambda x, y: x * f(y), lambda x, y: x * y, x, y)
+
+
+INSIDE = {"jit": lambda f: fl.jit(lambda x, y: x * f(y)), "checkpoint": lambda f: fl.checkpoint(lambda x, y: x * f(y)),
+          "cond": by_cond, "scan": by_scan, "while_loop": by_while}  # fmt: skip
+
+
+@pytest.mark.parametrize("inside", INSIDE)
+def test_a_rule_waits_for_the_transform_that_reaches_it(inside):
+    """The inner transform is of x, and the function with a rule takes only y."""
+    f = fl.custom_batching.custom_vmap(fnp.sin)
+    asked = []
+
+    @f.def_vmap
+    def rule(size, batched, y):
+        asked.append(size)
+        return fnp.sin(y) + 100, True
+
+    program, xs, ys = INSIDE[inside](f), np.array([1.0, 2, 3]), np.array([0.5, 1.5])
+    mapped = fl.vmap(lambda y: fl.vmap(lambda x: program(x, y))(xs))(ys)
+    same(mapped, (np.sin(ys) + 100)[:, None] * xs)
+    assert set(asked) == {2}
+    same(fl.vmap(lambda y: fl.grad(lambda x: program(x, y))(2.0))(ys), np.sin(ys) + 100)
+    program = INSIDE[inside](doubled_jvp())
+    slopes = lambda ys: fl.vmap(lambda y: fl.grad(lambda x: program(x, y))(2.0))(ys)
+    same(fl.grad(lambda ys: slopes(ys).sum())(ys), 2 * np.cos(ys))
+
+
+def test_a_vmap_rule_of_the_index_of_a_row():
+    f = fl.custom_batching.custom_vmap(lambda x, i: x * i)
+    f.def_vmap(lambda size, batched, x, i: (x * i + 100, True))
+    xs = np.array([1.0, 2, 3])
+    for g in (f, fl.jit(f), fl.jit(lambda x, i: f(x, i))):
+        same(fl.vmap(lambda x: g(x, lax.axis_index("rows")), axis_name="rows")(xs), xs * [0, 1, 2] + 100)

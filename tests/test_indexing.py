@@ -1,5 +1,6 @@
 """Indexing against NumPy: every kind of index, fetched and updated, eagerly, compiled, mapped and differentiated."""
 
+import itertools
 import re
 
 import numpy as np
@@ -527,3 +528,14 @@ def test_kinds_are_kept():
     assert fnp.zeros(3).at[0].set(True).tolist() == [1, 0, 0]
     assert fnp.zeros(3, "complex64").at[0].add(2).tolist() == [2, 0, 0]
     assert fnp.zeros(3, "uint8").at[0].add(fnp.array(3, "int32")).dtype == np.uint8
+
+
+@pytest.mark.parametrize("factors", [[2, 3, 0, 4, 0, 7, 8], [0, 0, 2, 3, 4, 7, 8], [1, 2, 3, 4, 5, 6, 7]])
+def test_derivatives_of_factors_that_meet(factors):
+    """Of any order, also where some are zero; one update goes nowhere."""
+    places, x, u = np.array([0, 2, 0, 0, 2, 5, 1]), fnp.asarray([2.0, 3.0, 5.0], "float64"), np.array(factors, float)
+    f = lambda u: x.at[places].multiply(u, mode="drop")
+    g = lambda u: fnp.stack([x[j] * fnp.prod(u[places == j]) for j in range(3)])
+    for outer, inner in itertools.product((fl.jacfwd, fl.jacrev), repeat=2):
+        np.testing.assert_allclose(outer(inner(f))(u), outer(inner(g))(u))
+    np.testing.assert_allclose(fl.jacfwd(fl.hessian(f))(u), fl.jacfwd(fl.hessian(g))(u))

@@ -79,6 +79,7 @@ call_p = Primitive(
     vmap=_vmap,
     dce=_dce,
     depends=lambda smooth, *, graph, name: depends(graph, smooth),
+    reaches=lambda mapping, mask, **_: [mask],
     rewire=_rewire,
 )
 

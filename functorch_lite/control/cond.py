@@ -313,5 +313,6 @@ cond_p = Primitive(
     vmap=_vmap,
     dce=_dce,
     depends=_depends,
+    reaches=lambda mapping, mask, *, branches: [mask[1:]] * len(branches),
     rewire=_rewire,
 )

@@ -222,6 +222,7 @@ remat_p = Primitive(
     vmap=_vmap,
     dce=_dce,
     depends=lambda smooth, *, graph, **_: depends(graph, smooth),
+    reaches=lambda mapping, mask, **_: [mask],
     rewire=_rewire,
 )
 

@@ -496,6 +496,11 @@ def _depends(smooth, **params):
     return through(depends(loop.graph, smooth), loop.consts, loop.carry)
 
 
+def _reaches(mapping, mask, **params):
+    loop = Loop(**params)
+    return [grown(depends(loop.graph), loop.consts, loop.carry, mask)]
+
+
 def _rewire(eqn, graphs, extras):
     (graph,), (extra,) = graphs, extras
     loop = Loop(**dict(eqn.params))
@@ -514,5 +519,6 @@ scan_p = Primitive(
     vmap=_vmap,
     dce=_dce,
     depends=_depends,
+    reaches=_reaches,
     rewire=_rewire,
 )

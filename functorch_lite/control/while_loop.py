@@ -27,7 +27,7 @@ from functorch_lite.ir import Eqn, Primitive
 from functorch_lite.prims.linear import is_linear
 from functorch_lite.trace import at
 from functorch_lite.transforms.common import pick, spread
-from functorch_lite.transforms.depends import depends, through, union
+from functorch_lite.transforms.depends import depends, grown, members, through, union
 
 
 def _infer(*types, **params):
@@ -94,6 +94,15 @@ def _depends(smooth, **params):
     return [s | tested for s in inside]
 
 
+def _reaches(mapping, mask, **params):
+    loop = While(**params)
+    n = loop.consts
+    mask = grown(depends(loop.body), n, len(loop.carried), mask)
+    if mapping and (loop.lead or depends(loop.cond)[0] & members(mask)):  # rows stop each for itself
+        mask = (*mask[:n], *[True] * len(loop.carried))
+    return [mask, mask]
+
+
 def _rewire(eqn, graphs, extras):
     wider = rewired_loop(While(**dict(eqn.params)), graphs, extras)
     return Eqn(while_p, (*extras[0], *extras[1], *eqn.ins), tuple(wider.params().items()), eqn.outs)
@@ -110,5 +119,6 @@ while_p = Primitive(
     vmap=_vmap,
     dce=_dce,
     depends=_depends,
+    reaches=_reaches,
     rewire=_rewire,
 )

@@ -25,6 +25,7 @@ from functorch_lite.errors import ShapeError
 from functorch_lite.ir import Primitive, array_type, literal
 from functorch_lite.prims import elementwise as e
 from functorch_lite.prims import shape as s
+from functorch_lite.prims.factors import other_factors
 from functorch_lite.prims.linear import Deferred, is_linear
 from functorch_lite.prims.shape import zeros_like
 from functorch_lite.prims.slicing import concatenate
@@ -294,14 +295,12 @@ def _jvp_mul(ts, y, x, indices, updates, *, dims, mode, unique, ordered):
 
 
 def _other_factors(x, indices, updates, rest):
-    """Per update, the product of the others at its position; zeros are counted, so that nothing is divided by 0."""
-    ones = s.full(x.shape, 1, x.dtype)
-    zero = e.eq(updates, 0)
-    count = _gathered(scatter_add(_zeros(x), indices, e.convert(zero, x.dtype), *rest), indices, updates, *rest)
-    nonzero = e.select(zero, 1, updates)
-    product = _gathered(scatter_mul(ones, indices, nonzero, *rest), indices, updates, *rest)
-    only = e.eq(count, e.convert(zero, x.dtype))  # no zero among the others
-    return e.select(only, e.div(product, nonzero), 0)
+    """Per update, the product of the others at its position; those that are dropped are together, and do not matter."""
+    cells, n = typeof(x).size, typeof(updates).size
+    dtype = I32 if max(cells, n) < 2**31 - 1 else I64
+    places = e.add(s.reshape(s.iota(dtype, (cells,), 0), typeof(x).shape), 1)
+    keys = s.reshape(_gathered(places, indices, updates, *rest), (n,))
+    return s.reshape(other_factors(keys, s.reshape(updates, (n,))), typeof(updates).shape)
 
 
 def _transpose_mul(ct, x, indices, updates, *, dims, mode, unique, ordered):

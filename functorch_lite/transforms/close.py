@@ -6,12 +6,13 @@ What it captured becomes operands of the closed equation, so that afterwards the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from functorch_lite.dtypes import is_inexact
 from functorch_lite.ir import Eqn, Graph, Token, is_open, subgraphs
 from functorch_lite.trace import Frame, inline, trace
+from functorch_lite.transforms.vmap import names
 
 
 class Derivative(NamedTuple):
@@ -54,7 +55,8 @@ def _close_frame(frame: Frame, kind, reached: set[int], memo: dict) -> None:
     for k in range(len(frame.eqns)):
         eqn = frame.eqns[k]
         mask = tuple([type(a) is int and a in reached for a in eqn.ins])
-        if not any(mask):
+        named = isinstance(kind, Mapping) and kind.axis is not None and names(eqn, kind.axis)
+        if not any(mask) and not named:
             continue
         reached.update([o for o in eqn.outs if isinstance(kind, Mapping) or is_inexact(types[o].dtype)])
         if not is_open(eqn):
@@ -64,17 +66,23 @@ def _close_frame(frame: Frame, kind, reached: set[int], memo: dict) -> None:
         if rule is not None:
             frame.eqns[k] = rule.close(kind, frame, eqn, mask)
         else:
-            frame.eqns[k] = _close_nested(frame, kind, eqn, memo)
+            frame.eqns[k] = _close_nested(frame, kind, eqn, None if named else mask, memo)
         frame.source = None
 
 
-def _close_nested(frame: Frame, kind, eqn: Eqn, memo: dict) -> Eqn:
+def _close_nested(frame: Frame, kind, eqn: Eqn, mask: tuple[bool, ...] | None, memo: dict) -> Eqn:
+    """Close the graphs inside; without a mask, all that they take counts as reached."""
+    inside, reaches = subgraphs(eqn.params), eqn.prim.reaches
+    if mask is None or reaches is None:
+        masks = [(True,) * len(graph.ins) for graph in inside]
+    else:
+        masks = reaches(isinstance(kind, Mapping), mask, **dict(eqn.params))
     graphs, extras = [], []
-    for graph in subgraphs(eqn.params):
+    for graph, reached in zip(inside, masks, strict=True):
         if graph.open:
-            if graph not in memo:
-                memo[graph] = close_graph(graph, kind, frame)
-            graph, captured = memo[graph]
+            if (graph, reached) not in memo:
+                memo[graph, reached] = close_graph(graph, kind, frame, reached)
+            graph, captured = memo[graph, reached]
         else:
             captured = []
         graphs.append(graph)
@@ -82,10 +90,10 @@ def _close_nested(frame: Frame, kind, eqn: Eqn, memo: dict) -> Eqn:
     return eqn.prim.rewire(eqn, graphs, extras) if eqn.prim.rewire is not None else eqn
 
 
-def close_graph(graph: Graph, kind, frame: Frame) -> tuple[Graph, list]:
-    """A nested graph with its rules traced, all of its inputs counting as reached; and what the rules captured."""
-    inputs = range(len(graph.ins))
-    exact = [isinstance(kind, Mapping) or is_inexact(t.dtype) for t in graph.in_types]
-    prepare = closing(kind, lambda inner: {i for i in inputs if exact[i]})
+def close_graph(graph: Graph, kind, frame: Frame, reached: Sequence[bool]) -> tuple[Graph, list]:
+    """A nested graph with the rules traced that these inputs reach; and what the rules captured."""
+    active = [r and (isinstance(kind, Mapping) or is_inexact(t.dtype))
+              for r, t in zip(reached, graph.in_types, strict=True)]  # fmt: skip
+    prepare = closing(kind, lambda inner: {i for i, a in enumerate(active) if a})
     run = lambda *xs: inline(graph, xs)
     return trace(run, graph.in_types, transform=frame.transform, name=frame.name, prepare=prepare)
