@@ -20,8 +20,10 @@ unary("not", "~{0}", "bi", kinds="b")
 @example("select", kinds="b")
 def where(b):
     x = b.operand("fic")
-    which = b.operand("b", lambda v: b.fits(v, x))
-    b.emit("select", "fnp.where({0}, {1}, {2})", which, x, b.beside(x))
+    other = b.beside(x)
+    shaped = [x] if isinstance(other, str) else [x, other]
+    which = b.operand("b", lambda v: b.fits(v, *shaped))
+    b.emit("select", "fnp.where({0}, {1}, {2})", which, x, other)
 
 
 @example("select")

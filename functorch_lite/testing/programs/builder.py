@@ -80,8 +80,10 @@ class Builder:
         """An operand of the shape and dtype of `x`."""
         return self.operand(x.kind, lambda v: v.shape == x.shape and v.dtype == x.dtype)
 
-    def fits(self, v: Value, x: Value) -> bool:
-        return fits(v.shape, x.shape) and math.prod(np.broadcast_shapes(v.shape, x.shape)) <= ELEMENTS
+    def fits(self, v: Value, *others: Value) -> bool:
+        """Whether these broadcast together, `others` doing so already, to something small."""
+        shape = np.broadcast_shapes(*[x.shape for x in others])
+        return fits(v.shape, shape) and math.prod(np.broadcast_shapes(v.shape, shape)) <= ELEMENTS
 
     def among(self, *options: Any) -> Any:
         return self.choices.among(options)
