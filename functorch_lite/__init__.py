@@ -1,7 +1,8 @@
 """functorch_lite: composable transformations of Python functions, run by NumPy or compiled by XLA."""
 
-# ruff: noqa: E402  what the imports below read is set before them
 
+
+import gc
 import os
 import warnings
 
@@ -9,55 +10,61 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # before the first import of
 # Compiled code does not warn of overflow and division by zero, so eager code does not either.
 warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"functorch_lite\.")
 
-from functorch_lite import (
-    ad_checkpoint,
-    custom_batching,
-    custom_derivatives,
-    debug,
-    dtypes,
-    errors,
-    lax,
-    nn,
-    numpy,
-    random,
-    tree,
-    tree_util,
-)
-from functorch_lite import host as _host  # noqa: F401  registers the NumPy executor
-from functorch_lite.api.caches import cache_sizes, clear_caches
-from functorch_lite.api.callbacks import io_callback, pure_callback
-from functorch_lite.api.closures import closure_convert, linear_call
-from functorch_lite.api.collectives import collective_bytes
-from functorch_lite.api.custom import check_rules, custom_gradient, custom_jvp, custom_rules, custom_vjp
-from functorch_lite.api.devices import (
-    block_until_ready,
-    default_backend,
-    device_count,
-    device_get,
-    device_put,
-    device_put_replicated,
-    device_put_sharded,
-    devices,
-    local_device_count,
-    local_devices,
-    replicate,
-)
-from functorch_lite.api.forward import jvp, linearize
-from functorch_lite.api.inspect import ShapeDtypeStruct, eval_shape, make_graph, make_jaxpr
-from functorch_lite.api.jacobians import hessian, hvp, jacfwd, jacobian, jacrev
-from functorch_lite.api.jit import jit
-from functorch_lite.api.pmap import pmap
-from functorch_lite.api.remat import checkpoint, checkpoint_name, checkpoint_policies, remat, residuals
-from functorch_lite.api.reverse import grad, linear_transpose, value_and_grad, vjp
-from functorch_lite.api.vmap import vmap
-from functorch_lite.array import Array
-from functorch_lite.checks import checked, error_if
-from functorch_lite.config import config, disable_jit
-from functorch_lite.dtypes import float0
-from functorch_lite.errors import ConcretizationError, LeakedTracerError
-from functorch_lite.progress import progress
-from functorch_lite.trace import typeof
-from functorch_lite.tree import register_dataclass, register_pytree_node
+_collects = gc.isenabled()
+gc.disable()  # nearly all that an import makes stays: the collector would walk it in vain, again and again
+try:
+    from functorch_lite import (
+        ad_checkpoint,
+        custom_batching,
+        custom_derivatives,
+        debug,
+        dtypes,
+        errors,
+        lax,
+        nn,
+        numpy,
+        random,
+        tree,
+        tree_util,
+    )
+    from functorch_lite import host as _host  # noqa: F401  registers the NumPy executor
+    from functorch_lite.api.caches import cache_sizes, clear_caches
+    from functorch_lite.api.callbacks import io_callback, pure_callback
+    from functorch_lite.api.closures import closure_convert, linear_call
+    from functorch_lite.api.collectives import collective_bytes
+    from functorch_lite.api.custom import check_rules, custom_gradient, custom_jvp, custom_rules, custom_vjp
+    from functorch_lite.api.devices import (
+        block_until_ready,
+        default_backend,
+        device_count,
+        device_get,
+        device_put,
+        device_put_replicated,
+        device_put_sharded,
+        devices,
+        local_device_count,
+        local_devices,
+        replicate,
+    )
+    from functorch_lite.api.forward import jvp, linearize
+    from functorch_lite.api.inspect import ShapeDtypeStruct, eval_shape, make_graph, make_jaxpr
+    from functorch_lite.api.jacobians import hessian, hvp, jacfwd, jacobian, jacrev
+    from functorch_lite.api.jit import jit
+    from functorch_lite.api.pmap import pmap
+    from functorch_lite.api.remat import checkpoint, checkpoint_name, checkpoint_policies, remat, residuals
+    from functorch_lite.api.reverse import grad, linear_transpose, value_and_grad, vjp
+    from functorch_lite.api.vmap import vmap
+    from functorch_lite.array import Array
+    from functorch_lite.checks import checked, error_if
+    from functorch_lite.config import config, disable_jit
+    from functorch_lite.dtypes import float0
+    from functorch_lite.errors import ConcretizationError, LeakedTracerError
+    from functorch_lite.progress import progress
+    from functorch_lite.trace import typeof
+    from functorch_lite.tree import register_dataclass, register_pytree_node
+finally:
+    if _collects:
+        gc.enable()
 
 __all__ = [
     "Array", "ConcretizationError", "LeakedTracerError", "ShapeDtypeStruct", "ad_checkpoint", "block_until_ready",
