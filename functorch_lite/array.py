@@ -37,6 +37,8 @@ class Backend:
     cut_along: Any  # (devices, number of axes, the axis that is cut or None) -> Sharding
     spread_over: Any  # (NumPy array, devices, the axis that is cut or None) -> ShardedArray
     several: Any  # (Graph, name, donated, shardings of the operands) -> what runs it on several devices
+    exported: Any  # buffer -> DLPack capsule
+    imported: Any  # exporter of DLPack -> NumPy array
     widened: Any  # buffer of a packed narrow type -> buffer of a type that NumPy can read
 
 
@@ -175,13 +177,21 @@ class Array(metaclass=_ArrayMeta):
         return frozen.astype(dtype)
 
     def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None):
-        value = np.asarray(self._value)
-        if not value.flags.writeable or copy:
-            value = value.copy()  # NumPy exports no read-only memory to consumers of the older protocol
-        return value.__dlpack__()
+        if dl_device is not None and tuple(dl_device) != _CPU:
+            raise BufferError(f"{self.type} is exported in the memory of the CPU, device {_CPU}, got "
+                              f"dl_device={tuple(dl_device)} at {at()}")  # fmt: skip
+        value = np.array(self._value) if copy else np.asarray(self._value)
+        if value.dtype.isbuiltin != 1:
+            return backend.exported(backend.put(value, self.type) if copy else on_one_device(self)._buffer)
+        if max_version is None or max_version < (1, 0):
+            # the older protocol knows no read-only memory, as that of XLA is
+            return (value if value.flags.writeable else value.copy()).__dlpack__()
+        shared = value.view()
+        shared.flags.writeable = bool(copy)
+        return shared.__dlpack__(max_version=max_version)
 
     def __dlpack_device__(self):
-        return (1, 0)
+        return _CPU
 
     def tobytes(self) -> bytes:
         """The bytes of the elements in row-major order."""
@@ -238,6 +248,7 @@ class Array(metaclass=_ArrayMeta):
         return self
 
 
+_CPU = (1, 0)  # in the numbers of DLPack
 _VALUE, _BUFFER = Array._value.__get__, Array._buffer.__get__  # the slots themselves, without the fallback
 
 
@@ -387,8 +398,21 @@ def _foreign(x: Any) -> np.ndarray:
     if hasattr(x, "__array__"):
         return np.asarray(x)
     if hasattr(x, "__dlpack__"):
-        return np.from_dlpack(x)
+        return imported(x)
     raise TypeError(f"expected an array or a number, got {type(x).__name__} at {at()}{_hint(x)}")
+
+
+def imported(x: Any) -> np.ndarray:
+    """What another library exports by DLPack, in the memory of its owner where NumPy can read that."""
+    try:
+        return np.from_dlpack(x)
+    except RuntimeError:  # a dtype that NumPy does not have, or memory elsewhere
+        pass
+    try:
+        return backend.imported(x)
+    except (RuntimeError, ValueError, NotImplementedError):
+        raise BufferError(f"the {type(x).__name__} at {at()} exports memory that cannot be read here; move it to the "
+                          "CPU, in a dtype that arrays have") from None  # fmt: skip
 
 
 def _hint(x) -> str:

@@ -5,6 +5,7 @@ scalars are *weak*: they take the dtype of what they meet and only decide whethe
 or a complex number.
 """
 
+from collections import namedtuple
 from functools import lru_cache, reduce
 
 import ml_dtypes
@@ -182,15 +183,27 @@ def _scalar_type(dtype) -> type:
     return _CANONICAL.get(given, given).type
 
 
-def finfo(dtype):
+FloatInfo = namedtuple(
+    "finfo", "bits dtype eps max min smallest_normal smallest_subnormal tiny epsneg resolution precision "
+    "iexp machep maxexp minexp negep nexp nmant"
+)  # fmt: skip
+
+
+def finfo(dtype) -> FloatInfo:
     """The limits of a float dtype: `eps`, `max`, `min`, `tiny`, `bits`, ...; of a complex one, those of its parts.
 
-    Raises TypeError for integers and booleans.
+    They are Python numbers, so that one beside an array leaves its dtype. Raises TypeError for integers and booleans.
     """
     dtype = canonical(dtype)
     if not is_inexact(dtype):
         raise TypeError(f"finfo: {short(dtype)} is no float dtype; use iinfo for integers")
-    return ml_dtypes.finfo(real_of(dtype))
+    return _finfo(real_of(dtype))
+
+
+@lru_cache(None)
+def _finfo(dtype):
+    known = [getattr(ml_dtypes.finfo(dtype), name) for name in FloatInfo._fields]
+    return FloatInfo(*[x if isinstance(x, (int, np.dtype)) else float(x) for x in known])
 
 
 def iinfo(dtype):

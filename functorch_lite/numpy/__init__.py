@@ -35,6 +35,7 @@ from functorch_lite.numpy.diagonals import (
 from functorch_lite.numpy.editing import append, delete, insert
 from functorch_lite.numpy.files import load, save, savez
 from functorch_lite.numpy.histograms import bincount, histogram, histogram2d, histogram_bin_edges, histogramdd
+from functorch_lite.numpy.inspection import __array_api_version__, __array_namespace_info__
 from functorch_lite.numpy.joining import (
     array_split, block, column_stack, concat, concatenate, dsplit, dstack, hsplit, hstack, repeat, split, stack, tile,
     unstack, vsplit, vstack,
@@ -88,6 +89,7 @@ from functorch_lite.numpy.ufuncs import (
 methods.install()
 
 __all__ = [
+    "__array_api_version__", "__array_namespace_info__",
     "abs", "absolute", "acos", "acosh", "add", "all", "allclose", "amax", "amin", "angle", "any", "append",
     "apply_along_axis", "apply_over_axes", "arange", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2",
     "arctanh", "argmax", "argmin", "argpartition", "argsort", "argwhere", "around", "array", "array_equal",

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from functorch_lite import dtypes, lax
-from functorch_lite.array import Array, of_value
+from functorch_lite.array import Array, imported, of_value
 from functorch_lite.config import config
 from functorch_lite.numpy.arithmetic import power
 from functorch_lite.numpy.dispatch import filled
@@ -31,7 +31,7 @@ from functorch_lite.numpy.promote import (
     promote_dtypes,
     user_dtype,
 )
-from functorch_lite.trace import Tracer, at, tracing, typeof
+from functorch_lite.trace import at, tracing, typeof
 
 # fmt: off
 __all__ = [
@@ -355,9 +355,23 @@ def fromiter(iterable, dtype, count=-1):
     return asarray(np.fromiter(iterable, user_dtype("fromiter", dtype), count))
 
 
-def from_dlpack(x, /):
-    """An array of what another library exports by DLPack."""
-    return x if isinstance(x, Array | Tracer) else asarray(np.from_dlpack(x))
+def from_dlpack(x, /, *, device=None, copy=None):
+    """An array of what another library exports by DLPack: a copy, as arrays never change.
+
+    copy: with False the memory is shared, and its owner must not write to it any more. Raises TypeError for what
+    exports nothing, BufferError for memory that cannot be read here, or not without a copy.
+    """
+    if isinstance(x, Array):
+        return placed(x, device)
+    if not hasattr(x, "__dlpack__"):
+        raise TypeError(f"from_dlpack: takes arrays that export DLPack, got a {type(x).__name__} at {at()}; "
+                        "use `asarray`")  # fmt: skip
+    value = imported(x)
+    if copy is not False:
+        return placed(asarray(value), device)
+    if not value.flags.c_contiguous:
+        raise BufferError(f"from_dlpack: the {type(x).__name__} at {at()} is not row-major; leave copy=False out")
+    return placed(of_value(value), device)
 
 
 def fromstring(string, dtype=float, count=-1, *, sep):

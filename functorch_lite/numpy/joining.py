@@ -265,7 +265,7 @@ def repeat(a, repeats, axis=None, *, total_repeat_length=None, out_sharding=None
     if value is not None and total_repeat_length is None and value.size == 1:
         return _repeat_each(a, int(value.reshape(())), axis)
     if value is not None:
-        which = np.repeat(np.arange(n), value if value.size == n else value.reshape(()))
+        which = np.repeat(np.arange(n), (value if value.size == n else value.reshape(())).astype(np.int64))
         if total_repeat_length is not None:
             which = np.concatenate([which, np.full(max(total_repeat_length - which.size, 0), max(n - 1, 0))])
             which = which[:total_repeat_length].astype(int)

@@ -29,6 +29,7 @@ from functorch_lite.numpy import (
 from functorch_lite.numpy.at import At
 from functorch_lite.numpy.dispatch import REFUSED
 from functorch_lite.numpy.indexing import getitem, lax_reshape
+from functorch_lite.numpy.inspection import VERSIONS
 from functorch_lite.numpy.pieces import host_index
 from functorch_lite.numpy.promote import PYTHON, user_dtype
 from functorch_lite.trace import Tracer, at, tracing, typeof
@@ -146,6 +147,12 @@ def _round(self, ndigits=None):
     return shape.astype(rounding.round(self), int)  # as Python's round makes integers of floats
 
 
+def _array_namespace(self, *, api_version=None):
+    if api_version not in (None, *VERSIONS):
+        raise ValueError(f"__array_namespace__: api_version={api_version!r} at {at()}; there are {', '.join(VERSIONS)}")
+    return sys.modules["functorch_lite.numpy"]
+
+
 _OPERATORS = {
     "__abs__": ufuncs.absolute,
     "__invert__": ufuncs.invert,
@@ -160,7 +167,7 @@ _OPERATORS = {
     "__iter__": _iter,
     "__len__": _len,
     "__contains__": _contains,
-    "__array_namespace__": lambda self, *, api_version=None: sys.modules["functorch_lite.numpy"],
+    "__array_namespace__": _array_namespace,
 }
 for _name, (_sign, _fun) in _BINARY.items():
     _OPERATORS[f"__{_name}__"], _OPERATORS[f"__r{_name}__"] = _binary(_sign, _fun)

@@ -128,7 +128,7 @@ def can_cast(from_, to, casting="safe") -> bool:
     return bool(np.can_cast(*given))
 
 
-_KINDS = {
+kinds = {
     "bool": "b",
     "signed integer": "i",
     "unsigned integer": "u",
@@ -145,10 +145,11 @@ def isdtype(dtype, kind) -> bool:
     kind: "bool", "signed integer", "unsigned integer", "integral", "real floating", "complex floating", "numeric".
     """
     dtype = user_dtype("isdtype", dtype)
-    for k in kind if isinstance(kind, tuple) else (kind,):
-        if isinstance(k, str) and k in _KINDS:
-            if dtypes.kind(dtype) in _KINDS[k]:
-                return True
-        elif user_dtype("isdtype", k) == dtype:
-            return True
-    return False
+    asked = kind if isinstance(kind, tuple) else (kind,)
+    return any([_is(dtype, k) for k in asked])  # a list: every kind is looked at, so that a wrong one is refused
+
+
+def _is(dtype, kind) -> bool:
+    if isinstance(kind, str) and kind in kinds:
+        return dtypes.kind(dtype) in kinds[kind]
+    return user_dtype("isdtype", kind) == dtype

@@ -15,7 +15,7 @@ import numpy as np
 
 from functorch_lite import dtypes, lax
 from functorch_lite.api.devices import device_put
-from functorch_lite.array import Array
+from functorch_lite.array import Array, imported
 from functorch_lite.config import config
 from functorch_lite.errors import ConcretizationError, ShapeError
 from functorch_lite.prims.elementwise import convert as convert_primitive
@@ -92,7 +92,13 @@ def _from_other(name: str, x: Any):
     if isinstance(x, range):
         return _from_sequence(name, list(x))
     if _readable(x):
-        return _native(name, np.array(x))
+        try:
+            return _native(name, np.array(x))
+        except TypeError:  # of a dtype that NumPy does not have
+            if not hasattr(x, "__dlpack__"):
+                raise
+    if hasattr(x, "__dlpack__"):
+        return np.array(imported(x))
     got = "None" if x is None else f"a {type(x).__name__}"
     raise TypeError(f"{name}: takes arrays and numbers, got {got} at {at()}; convert it to an array")
 
@@ -429,10 +435,14 @@ def asarray(a, dtype=None, order=None, *, copy=None, device=None):
     """An array of `a`: an array, a Python number, nested lists of these, or what numpy can read.
 
     a: anything of one shape -> an array of the same shape, in `dtype`; without it, arrays keep theirs and Python
-    numbers get the defaults. Raises TypeError for objects and strings, OverflowError for integers that do not fit,
-    ValueError for ragged lists.
+    numbers get the defaults. copy: nothing to do, as arrays never change; but with False, raises ValueError for what
+    is no array yet. Raises TypeError for objects and strings, OverflowError for integers that do not fit, ValueError
+    for ragged lists.
     """
-    return placed(_array("asarray", a, dtype, order), device)
+    made = _array("asarray", a, dtype, order)
+    if copy is False and not (isinstance(a, Array) and typeof(a).dtype == typeof(made).dtype):
+        raise ValueError(f"asarray: an array of the {type(a).__name__} at {at()} needs a copy; leave copy=False out")
+    return placed(made, device)
 
 
 def array(object, dtype=None, copy=True, order="K", ndmin=0, *, device=None):

@@ -57,8 +57,8 @@ exp2 = unary("exp2", lax.exp2, np.exp2, "2 to the power of each element.", INEXA
 expm1 = unary("expm1", lax.expm1, np.expm1, "exp(x) - 1 of each element, exact near 0.", INEXACT)
 log = unary("log", lax.log, np.log, "The natural logarithm of each element.", INEXACT)
 log1p = unary("log1p", lax.log1p, np.log1p, "log(1 + x) of each element, exact near 0.", INEXACT)
-log2 = unary("log2", lambda x: lax.div(lax.log(x), math.log(2)), np.log2, "The logarithm to base 2.", INEXACT)
-log10 = unary("log10", lambda x: lax.div(lax.log(x), math.log(10)), np.log10, "The logarithm to base 10.", INEXACT)
+log2 = unary("log2", lambda x: _by(lax.log(x), math.log(2)), np.log2, "The logarithm to base 2.", INEXACT)
+log10 = unary("log10", lambda x: _by(lax.log(x), math.log(10)), np.log10, "The logarithm to base 10.", INEXACT)
 sqrt = unary("sqrt", lax.sqrt, np.sqrt, "The square root of each element.", INEXACT)
 cbrt = unary("cbrt", lax.cbrt, np.cbrt, "The real cube root of each element.", INEXACT)
 # np.reciprocal of integers is an integer
@@ -67,6 +67,13 @@ fabs = unary("fabs", lax.abs, np.fabs, "The absolute value of each element, as a
 rint = unary("rint", lambda x: round_half_even(x), np.rint, "The nearest integer, ties to even, as a float.", INEXACT)
 deg2rad = unary("deg2rad", lambda x: lax.mul(x, math.pi / 180), np.deg2rad, "Degrees to radians.", INEXACT)
 rad2deg = unary("rad2deg", lambda x: lax.mul(x, 180 / math.pi), np.rad2deg, "Radians to degrees.", INEXACT)
+
+
+def _by(x, scale):
+    """x / scale; of complex numbers part by part, as the quotient of complex numbers makes NaN of an infinite part."""
+    if _kind(x) == "c":
+        return lax.complex(lax.div(lax.real(x), scale), lax.div(lax.imag(x), scale))
+    return lax.div(x, scale)
 
 
 def round_half_even(x):

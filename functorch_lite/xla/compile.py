@@ -20,7 +20,7 @@ from functorch_lite.prims.elementwise import convert
 from functorch_lite.trace import trace
 from functorch_lite.transforms.common import rewrite
 from functorch_lite.transforms.simplify import simplify
-from functorch_lite.xla import lower  # noqa: F401  registers all lowerings
+from functorch_lite.xla import exchange, lower  # noqa: F401  complete the backend, register all lowerings
 from functorch_lite.xla.calling import Callback, Calling, Stoppable
 from functorch_lite.xla.client import client, device_list, devices, handler, put, to_numpy
 from functorch_lite.xla.module import lower as lower_graph

@@ -95,7 +95,7 @@ def chosen(devices: tuple, type_: ArrayType, proto: Any) -> Sharding | None:
 
 # ---- buffers ----
 
-_guard = Guard(lambda shape, dtype, weak: array_type(tuple(shape), np.dtype(dtype)), whole)  # all avals say weak
+guard = Guard(lambda shape, dtype, weak: array_type(tuple(shape), np.dtype(dtype)), whole)  # all avals say weak
 
 
 def spread(value: np.ndarray, type_: ArrayType, sharding: Sharding) -> Any:
@@ -108,7 +108,7 @@ def spread(value: np.ndarray, type_: ArrayType, sharding: Sharding) -> Any:
 
 def parts_of(buffer: Any) -> list:
     """The buffers of the single devices."""
-    with _guard:
+    with guard:
         return list(buffer._arrays)
 
 

@@ -1,0 +1,136 @@
+"""What the array API standard asks of the namespace: questions about it, exchange of memory, and its own rules."""
+
+import numpy as np
+import pytest
+from hypothesis import strategies as st
+from hypothesis.extra.array_api import make_strategies_namespace
+
+import functorch_lite as fl
+import functorch_lite.numpy as fnp
+from functorch_lite.testing import given
+
+NAMES = "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float32 float64 complex64 complex128".split()
+INFO = fnp.__array_namespace_info__()
+
+
+# ---- questions ----
+
+
+def test_dtypes_by_kind():
+    assert list(INFO.dtypes()) == NAMES and all(INFO.dtypes()[n] == getattr(fnp, n) for n in NAMES)
+    assert list(INFO.dtypes(kind="unsigned integer", device=fl.devices()[0])) == NAMES[5:9]
+    assert list(INFO.dtypes(kind=("bool", "complex floating"))) == [NAMES[0], *NAMES[11:]]
+    for bad in ({"kind": "float"}, {"kind": ("bool", "float")}, {"device": "gpu"}):
+        with pytest.raises(ValueError, match=r"dtypes: .* test_array_api\.py"):
+            INFO.dtypes(**bad)
+    with pytest.raises(TypeError, match=r"isdtype: .*no kind"):
+        fnp.isdtype("int8", ("integral", "no kind"))
+
+
+def test_defaults_are_what_creation_gives():
+    for width in ("float32", "float64"):
+        with fl.config.default_dtype(width):
+            found = INFO.default_dtypes()
+            assert found["real floating"] == fnp.zeros(1).dtype == width and found["integral"] == fnp.arange(2).dtype
+            assert found["complex floating"] == fnp.asarray(1j).dtype
+            assert found["indexing"] == fnp.argmax(fnp.zeros(2)).dtype
+    assert INFO.default_device() == fnp.zeros(1).device and INFO.default_device() in INFO.devices()
+    assert INFO.capabilities()["boolean indexing"] and INFO.capabilities()["data-dependent shapes"]
+
+
+def test_versions():
+    x = fnp.ones(1)
+    assert x.__array_namespace__(api_version=fnp.__array_api_version__) is x.__array_namespace__() is fnp
+    with pytest.raises(ValueError, match=r"api_version='1999\.12' at test_array_api\.py"):
+        x.__array_namespace__(api_version="1999.12")
+
+
+@given(st.data())
+def test_the_strategies_of_hypothesis_draw_our_arrays(data):
+    xps = make_strategies_namespace(fnp)
+    x = data.draw(xps.arrays(xps.scalar_dtypes(), xps.array_shapes(min_dims=0, min_side=0)))
+    assert isinstance(x, fnp.ndarray) and x.dtype.name in NAMES
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "complex128"])
+def test_limits_are_python_numbers(dtype):
+    for asked in (dtype, fnp.ones(2, dtype)):
+        info = fnp.finfo(asked)
+        assert {type(getattr(info, n)) for n in ("eps", "max", "min", "smallest_normal")} == {float}
+        assert type(info.bits) is int and (fnp.ones(2, info.dtype) * info.eps).dtype == info.dtype
+    assert type(fnp.iinfo(fnp.ones(2, "uint8")).max) is int
+
+
+# ---- exchange ----
+
+
+@pytest.mark.parametrize("dtype", [*NAMES, "float16"])
+def test_memory_goes_round_by_dlpack(dtype):
+    for x in (fnp.asarray([[0, 1], [1, 1]], dtype), fl.jit(fnp.logical_not)(fnp.asarray([True, False])).astype(dtype)):
+        for copy in (None, True, False):
+            there = np.from_dlpack(x, copy=copy)
+            assert there.dtype == dtype and there.tolist() == x.tolist() and there.flags.writeable == bool(copy)
+            back = fnp.from_dlpack(there, copy=copy, device=x.device)
+            assert back.dtype == dtype and back.tolist() == x.tolist()
+        assert np.shares_memory(np.asarray(fnp.from_dlpack(there, copy=False)), there)
+        assert x.__dlpack__() and x.__dlpack__(max_version=(1, 0), dl_device=x.__dlpack_device__())
+    assert fnp.from_dlpack(x) is x
+
+
+class Foreign:
+    """An exporter without `__array__`, as those of other libraries are for dtypes that NumPy does not have."""
+
+    def __init__(self, x):
+        self.x = x
+
+    def __dlpack__(self, **asked):
+        return self.x.__dlpack__(**asked)
+
+    def __dlpack_device__(self):
+        return (1, 0)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float8_e4m3fn", "float32"])
+def test_dtypes_that_numpy_does_not_exchange(dtype):
+    x = fnp.asarray([[0.5, 1], [2, 3]], dtype)
+    for give in (fnp.from_dlpack, fnp.asarray, lambda y: fnp.from_dlpack(y, copy=True), lambda y: fnp.add(y, 0)):
+        assert give(Foreign(x)).dtype == x.dtype and give(Foreign(x)).tolist() == x.tolist()
+    assert x.__dlpack__(copy=True)
+
+
+def test_what_cannot_be_exchanged():
+    x = fnp.ones((2, 3))
+    with pytest.raises(BufferError, match=r"f32\[2,3\] is exported in the memory of the CPU.*test_array_api\.py"):
+        x.__dlpack__(dl_device=(2, 0))
+    with pytest.raises(TypeError, match=r"from_dlpack: .*got a list at test_array_api\.py.*asarray"):
+        fnp.from_dlpack([1])
+    with pytest.raises(BufferError, match="not row-major; leave copy=False out"):
+        fnp.from_dlpack(np.ones((2, 3)).T, copy=False)
+
+
+def test_asarray_without_a_copy():
+    x = fnp.ones(2)
+    assert fnp.asarray(x, copy=False) is x and fnp.asarray(x, "float32", copy=False) is x
+    assert fl.jit(lambda x: fnp.asarray(x, copy=False))(x).tolist() == [1, 1]
+    for bad in (lambda: fnp.asarray([1], copy=False), lambda: fnp.asarray(x, "int8", copy=False),
+                lambda: fnp.asarray(np.ones(2), copy=False)):  # fmt: skip
+        with pytest.raises(ValueError, match=r"asarray: .* at test_array_api\.py.* needs a copy; leave copy=False out"):
+            bad()
+
+
+# ---- rules of single functions ----
+
+
+def test_counts_of_repeat_have_any_integer_dtype():
+    for dtype in NAMES[1:9]:
+        assert fnp.repeat(fnp.arange(3), fnp.asarray([2, 0, 1], dtype)).tolist() == [0, 0, 2]
+
+
+@pytest.mark.parametrize("name", ["log2", "log10"])
+def test_logarithms_of_infinite_complex_numbers(name):
+    x = np.array([0, np.inf, -np.inf, complex(1, np.inf), 3 - 4j], "complex64")
+    with np.errstate(divide="ignore"):
+        want = getattr(np, name)(x)
+    for fun in (getattr(fnp, name), fl.jit(getattr(fnp, name))):
+        for part in (np.real, np.imag):
+            np.testing.assert_allclose(part(fun(x)), part(want), rtol=1e-6)
