@@ -25,8 +25,8 @@ from functorch_lite.testing.programs import shrunk
 
 TOLERANCE = 1e-9  # in float64, of the largest result or of 1
 TOGETHER = 8  # programs in one compilation: starting the compiler costs more than most programs
-# Compiling takes a fifth of the time. Without fused multiplications and additions a sum is rounded the same wherever XLA
-# computes it again: `max` and `min` look for the elements that equal the result.
+# Compiling takes a fifth of the time. Without fused multiplications and additions a sum is rounded the same wherever
+# XLA computes it again: `max` and `min` look for the elements that equal the result.
 FLAGS = ("--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false --xla_cpu_max_isa=AVX "
          "--xla_cpu_parallel_codegen_split_count=1")  # fmt: skip
 PLANS = {"smooth": {}, "jumps": {"smooth": False}, "complex": {"kinds": "fibc"}}
