@@ -10,7 +10,7 @@ import sys
 import numpy as np
 
 from functorch_lite import dtypes, lax
-from functorch_lite.api.devices import device_put
+from functorch_lite.api.devices import device_put, devices
 from functorch_lite.array import Array, of_value
 from functorch_lite.numpy import (
     arithmetic,
@@ -305,6 +305,7 @@ _PROPERTIES = {
 
 def install() -> None:
     """Put operators, methods and properties on both classes."""
+    Tracer.device = property(lambda self: devices()[0], doc="Where what is made of it without a device lies.")
     for cls in (Array, Tracer):
         for name, fun in {**_OPERATORS, **_METHODS}.items():
             setattr(cls, name, fun)
