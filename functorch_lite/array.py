@@ -193,10 +193,6 @@ class Array(metaclass=_ArrayMeta):
     def __dlpack_device__(self):
         return _CPU
 
-    def tobytes(self) -> bytes:
-        """The bytes of the elements in row-major order."""
-        return np.asarray(self._value).tobytes()
-
     def block_until_ready(self):
         """Wait until the value has been computed; returns the array itself."""
         try:
@@ -321,8 +317,8 @@ def _scalar(x: Array, what: str):
 
 def _repr(x: Array) -> str:
     value = np.asarray(x._value)
-    if value.dtype.kind == "V":  # the narrow types of ml_dtypes print through float32
-        value = value.astype(np.float32)
+    if value.dtype.kind == "V":  # the narrow types of ml_dtypes print through wider ones
+        value = value.astype(np.int8 if dtypes.is_integer(x.type.dtype) else np.float32)
     body = np.array2string(value, separator=", ", prefix="Array(")
     weak = ", weak_type=True" if x.type.weak else ""
     if not value.size and value.shape != (0,):

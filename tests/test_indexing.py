@@ -454,6 +454,7 @@ def test_fill_values():
     assert fnp.arange(3, dtype="uint8").at[i].get(mode="fill").tolist() == [255]
     assert fnp.ones(3, bool).at[i].get(mode="fill").tolist() == [True]
     assert fnp.arange(3.0).at[i].get(mode="fill", fill_value=-1).tolist() == [-1]
+    assert fnp.arange(3.0).at[i].get(fill_value=-1).tolist() == [-1]
     assert fnp.arange(3.0).at[-1].get(mode="fill", fill_value=7, wrap_negative_indices=False).tolist() == 7
     assert fnp.zeros((0, 2)).at[np.array([3])].get(mode="fill", fill_value=4).tolist() == [[4, 4]]
 

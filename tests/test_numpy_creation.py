@@ -69,6 +69,17 @@ def test_lists_of_arrays():
     agree(fnp.array([np.int8(1), 2]), np.array([1, 2], np.int8))
     agree(fl.grad(lambda x: fnp.sum(fnp.array([x, x * x, 3.0])))(3.0), np.float32(7))
     agree(fnp.array([np.ones(2), np.zeros(2)]), np.array([[1.0, 1], [0, 0]]))
+    assert not fnp.array([fnp.array(1.0)]).weak_type and not fl.jit(lambda x: fnp.array([x]))(1.0).weak_type
+
+
+def test_what_wraps_an_array():
+    class Parameter:
+        def __jax_array__(self):
+            return fnp.array([3.0, 4.0])
+
+    p = Parameter()
+    for got in (fnp.asarray(p), p * fnp.ones(2), fnp.ones(2) * p, fnp.maximum(p, 0), fl.jit(lambda x: x * p)(1.0)):
+        agree(got, np.array([3, 4], np.float32))
 
 
 def test_what_numpy_reads_is_taken():
@@ -132,7 +143,7 @@ def test_arrays_are_copied_in():
         (lambda: fnp.full((2,), fnp.ones(3)), ValueError, r"full: cannot broadcast f32\[3\] to the shape \(2,\)"),
         (lambda: fnp.arange(0, 1, 0), ValueError, "arange: the step is 0"),
         (lambda: fnp.arange(2**40), OverflowError, "arange: .* does not fit i32"),
-        (lambda: fnp.arange(fnp.ones(2)), TypeError, r"arange: takes numbers, got f32\[2\]"),
+        (lambda: fnp.arange(fnp.ones(2)), TypeError, r"arange: takes real numbers, got f32\[2\]"),
         (lambda: fl.jit(fnp.arange)(3), fl.ConcretizationError, "jit"),
         (lambda: fl.jit(fnp.zeros)(3), fl.ConcretizationError, "jit"),
         (lambda: fnp.linspace(0, 1, -1), ValueError, "linspace: num=-1"),
@@ -283,6 +294,18 @@ def test_identities_and_triangles(n, m, k):
     vector = operand(m, (m,), "int32")
     agree(fnp.diag(vector, k), np.diag(vector, k))
     agree(fnp.diagflat(x, k), np.diagflat(x, k))
+
+
+def test_traced_diagonals():
+    fs = fnp.eye, fnp.tri, lambda n, m, k: fnp.tril(fnp.ones((n, m)), k), lambda n, m, k: fnp.triu(fnp.ones((n, m)), k)
+    for f in fs:
+        ks = np.arange(-4, 5)
+        want = np.stack([np.asarray(f(3, 4, int(k))) for k in ks])
+        agree(fl.vmap(lambda k, f=f: f(3, 4, k))(ks), want)
+        agree(fl.jit(f, static_argnums=(0, 1))(3, 4, 1), want[5])
+        agree(fl.jit(lambda f=f: f(3, 4, -(2**40)))(), want[0])
+    with pytest.raises(TypeError, match="eye: the diagonals are integers"):
+        fl.jit(lambda k: fnp.eye(2, k=k))(1.0)
 
 
 def test_matrices_compiled():

@@ -307,6 +307,11 @@ def test_out_of_bounds_takes():
     for take in (fnp.take, lambda x, i: fnp.take_along_axis(x, i, 0)):
         np.testing.assert_array_equal(np.asarray(fl.jit(take)(X[0, 0], i)), [np.nan, 3])
     assert fnp.take(X[0, 0], i, mode="fill", fill_value=5).tolist() == [5, 3]
+    for how, want in (({"fill_value": 5}, [5, 3]), ({"mode": "one_hot"}, [0, 3])):
+        assert fnp.take_along_axis(X[0, 0], i, 0, **how).tolist() == want
+    assert fnp.take(X[0, 0], i, fill_value=5).tolist() == [5, 3]
+    with pytest.raises(ValueError, match=r"mode 'wrong' .* is unknown"):
+        fnp.take_along_axis(X[0, 0], i, 0, mode="wrong")
 
 
 # ---- positions ----

@@ -149,6 +149,12 @@ def test_python_scalars_are_weak(dtype, scalar):
         agree(swapped, numpy_of(name, np.asarray(scalar).astype(rule), x.astype(rule)), rule)
 
 
+def test_functions_of_narrow_integers():
+    x = np.array([0, 1, -3]).astype("int4")
+    for f, g in ((fnp.cos, np.cos), (lambda x: fnp.divide(x, x + 4), lambda x: x / (x + 4))):
+        agree(f(fnp.asarray(x)), g(np.array([0.0, 1, -3])), np.float32)
+
+
 def test_scalars_alone():
     """They give weak arrays of the default dtypes."""
     for got, want, dtype in [
@@ -368,6 +374,15 @@ def test_round_and_clip(dtype):
     assert got.shape == (2, 30) and dtypes.is_float(got.dtype)
 
 
+def test_round_to_more_places_than_there_are():
+    x = np.array([1.5, -2.3456, 1e-30, 3e38, np.inf, np.nan, -0.0], np.float32)
+    for decimals, want in ((2, np.round(x.astype(float), 2)), (37, x), (38, x), (1000, x)):
+        for f in (fnp.round, fl.jit(fnp.round, static_argnums=1)):
+            agree(f(fnp.asarray(x), decimals), want, np.float32)
+    agree(fnp.round(x[:3], -100), np.zeros(3, np.float32))
+    agree(fnp.round(np.array([1.26 - 3.14j]), 1), np.array([1.3 - 3.1j]))
+
+
 @pytest.mark.parametrize("dtype", [*FLOATS, "complex64", "int32"])
 def test_nan_to_num(dtype):
     x = operand(33, (20,), dtype)
@@ -398,6 +413,7 @@ def test_closeness():
 def test_angle():
     z = operand(41, (12,), "complex64")
     agree(fnp.angle(z), np.angle(wide(z)), np.float32)
+    agree(fnp.angle(1j), np.float32(np.pi / 2))
     agree(fnp.angle(z, deg=True), np.angle(wide(z), deg=True), np.float32)
     agree(fnp.angle(np.array([-1.0, 2.0], np.float32)), np.array([np.pi, 0]), np.float32)
 
@@ -488,6 +504,8 @@ def test_scalars_are_literals():
         (lambda: fnp.negative(fnp.asarray([True])), TypeError, r"neg: does not take bool"),
         (lambda: fnp.floor(fnp.asarray([1j])), TypeError, "does not take c64"),
         (lambda: fnp.remainder(1j, 2), TypeError, "complex"),
+        (lambda: fnp.fabs(1j), TypeError, "complex"),
+        (lambda: fnp.isneginf(np.array([1j])), TypeError, "complex"),
         (lambda: fnp.add(fnp.asarray([1.0], "float16"), fnp.asarray([1.0], "float8_e5m2")), TypeError,
          "add: .*no implicit promotion"),
     ],

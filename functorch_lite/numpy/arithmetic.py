@@ -20,7 +20,7 @@ from functorch_lite.numpy.promote import (
     promote_dtypes,
     promote_shapes,
 )
-from functorch_lite.numpy.ufuncs import round_half_even, signbit
+from functorch_lite.numpy.ufuncs import real_only, round_half_even, signbit
 from functorch_lite.trace import Tracer, at, tracing, typeof
 
 # fmt: off
@@ -34,12 +34,6 @@ __all__ = [
 
 def _kind(x, y=0) -> str:
     return dtypes.kind(dtype_of(y if type(x) in PYTHON else x))
-
-
-def real_only(name, kind, x):
-    """Raises TypeError if `x` is complex."""
-    if kind == "c":
-        raise TypeError(f"{name}: does not take complex numbers, got {typeof(x)} at {at()}; take the parts first")
 
 
 # ---- division ----
@@ -305,7 +299,7 @@ def angle(z, deg: bool = False):
 
     z: any -> float of the same shape; 0 or pi for real numbers.
     """
-    (z,) = promote_dtypes("angle", z, rule=INEXACT)
+    (z,) = promote_dtypes("angle", as_array("angle", z), rule=INEXACT)
     found = lax.atan2(lax.imag(z), lax.real(z)) if _kind(z) == "c" else lax.atan2(0.0, z)
     return lax.mul(found, 180 / math.pi) if deg else found
 

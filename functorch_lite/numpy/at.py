@@ -86,8 +86,9 @@ class Update:
 
     def get(self, *, indices_are_sorted=False, unique_indices=False, mode=None, fill_value=None,
             out_sharding=None, wrap_negative_indices=True):  # fmt: skip
-        """`x[index]`. fill_value: what mode "fill" gives out of bounds (default: NaN, the least or largest integer)."""
-        how = How(mode_name(mode), fill_value, indices_are_sorted, unique_indices, wrap_negative_indices)
+        """`x[index]`. fill_value: what mode "fill", which it implies, gives (NaN, the least or largest integer)."""
+        mode = "fill" if mode is None and fill_value is not None else mode_name(mode)
+        how = How(mode, fill_value, indices_are_sorted, unique_indices, wrap_negative_indices)
         if how == How():
             return self._array[self._index]
         return getitem(self._array, self._index, how)

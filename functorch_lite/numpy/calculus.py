@@ -18,6 +18,7 @@ from functorch_lite.numpy.promote import (
     PYTHON,
     as_array,
     canonical_axis,
+    convert,
     operand,
     promote_dtypes,
     promote_shapes,
@@ -26,7 +27,7 @@ from functorch_lite.numpy.reductions import sum
 from functorch_lite.numpy.selecting import take, where
 from functorch_lite.numpy.shape import broadcast_to, moveaxis
 from functorch_lite.numpy.sorting import searchsorted
-from functorch_lite.numpy.ufuncs import add, divide, multiply, not_equal, subtract
+from functorch_lite.numpy.ufuncs import add, divide, multiply, not_equal, real_only, subtract
 from functorch_lite.trace import at, tracing, typeof
 
 __all__ = [
@@ -201,10 +202,17 @@ def _wrong_edge(wrapped, d, edge):
 def interp(x, xp, fp, left=None, right=None, period=None):
     """Linear interpolation of the points (xp, fp) at x; outside, `left` and `right`, by default the values at the ends.
 
-    x: any shape; xp: increasing, (n,); fp: (n,) -> the shape of x, as floats. With `period`, xp is taken modulo it, and
-    sorted. Raises ValueError if xp and fp do not fit.
+    x: any shape; xp: increasing, (n,); fp: (n,) -> the shape of x, as floats. left, right: a number, or "extrapolate"
+    for the line through the two points there. With `period`, xp is taken modulo it, and sorted. Raises ValueError if
+    xp and fp do not fit, or for another word.
     """
-    x, xp, fp = promote_dtypes("interp", *[as_array("interp", v) for v in (x, xp, fp)], rule=INEXACT)
+    for side, end in (("left", left), ("right", right)):
+        if isinstance(end, str) and end != "extrapolate":
+            raise ValueError(f'interp: {side}={end!r} at {at()}; give a number or "extrapolate"')
+    x, xp, fp = [as_array("interp", v) for v in (x, xp, fp)]
+    for v in (x, xp):
+        real_only("interp", dtypes.kind(typeof(v).dtype), v)
+    x, xp, fp = promote_dtypes("interp", x, xp, fp, rule=INEXACT)
     n = typeof(xp).size
     if typeof(xp).ndim != 1 or typeof(xp).shape != typeof(fp).shape or n == 0:
         raise ValueError(f"interp: takes points as equally long vectors, got {typeof(xp)} and {typeof(fp)} at {at()}")
@@ -220,12 +228,12 @@ def interp(x, xp, fp, left=None, right=None, period=None):
     found = where(flat, f1, lax.add(f0, lax.mul(lax.sub(x, x0), slope)))
     if period is not None:
         return found
-    first, last = cut(xp, 0, 0, 1), cut(xp, 0, n - 1, n)
-    low = cut(fp, 0, 0, 1) if left is None else left
-    high = cut(fp, 0, n - 1, n) if right is None else right
-    shape = typeof(x).shape
-    first, last, low, high = [broadcast_to(_number(v), shape) for v in (first, last, low, high)]
-    return where(lax.lt(x, first), low, where(lax.gt(x, last), high, found))
+    for beyond, k, value in ((lax.lt, 0, left), (lax.gt, n - 1, right)):
+        if not isinstance(value, str):
+            edge, value = cut(xp, 0, k, k + 1), cut(fp, 0, k, k + 1) if value is None else value
+            edge, value = [broadcast_to(_number(v), typeof(x).shape) for v in (edge, value)]
+            found = where(beyond(x, edge), value, found)
+    return found
 
 
 def _number(v):
@@ -235,7 +243,9 @@ def _number(v):
 
 def _periodic(x, xp, fp, period):
     """Points in order within one period, with one more on either side."""
-    size = abs(period) if type(period) in PYTHON else lax.abs(as_array("interp", period))
+    if np.ndim(period):
+        raise ValueError(f"interp: the period is one number, got {typeof(period)} at {at()}; give an element of it")
+    size = abs(period) if type(period) in PYTHON else lax.abs(convert("interp", period, typeof(x).dtype))
     x, xp = remainder(x, size), remainder(xp, size)
     xp, fp = lax.sort((xp, fp), dimension=0, num_keys=1)
     n = typeof(xp).size

@@ -31,6 +31,7 @@ from functorch_lite.numpy.promote import (
     promote_dtypes,
     user_dtype,
 )
+from functorch_lite.prims.elementwise import convert as convert_primitive
 from functorch_lite.trace import at, tracing, typeof
 
 # fmt: off
@@ -118,8 +119,9 @@ def empty_like(prototype, dtype=None, shape=None, *, device=None):
 
 def full_like(a, fill_value, dtype=None, shape=None, *, device=None):
     """`fill_value` in the shape and dtype of `a`, unless others are given."""
-    shape, dtype, _ = _like("full_like", a, dtype, shape)
-    return placed(_filled("full_like", shape, fill_value, dtype), device)
+    shape, dtype, weak = _like("full_like", a, dtype, shape)
+    made = _filled("full_like", shape, fill_value, dtype)
+    return placed(convert_primitive(made, dtype, weak=True) if weak else made, device)
 
 
 # ---- ranges ----
@@ -139,6 +141,8 @@ def arange(start, stop=None, step=None, dtype=None, *, device=None):
 
 
 def _arange(start, stop, step, dtype):
+    if start is None:
+        raise TypeError(f"arange: takes numbers, got None at {at()}; give the end")
     given = [x for x in (start, stop, step) if x is not None]
     dtype = _range_dtype(given) if dtype is None else given_dtype("arange", dtype)
     start, stop = (0, _number(start)) if stop is None else (_number(start), _number(stop))
@@ -168,8 +172,8 @@ def _number(x):
     """A Python number; a traced one raises if it has no value."""
     if type(x) in (int, float):
         return x
-    if np.ndim(x):
-        raise TypeError(f"arange: takes numbers, got {typeof(x)} at {at()}; give elements of it")
+    if np.ndim(x) or dtypes.is_complex(typeof(x).dtype):
+        raise TypeError(f"arange: takes real numbers, got {typeof(x)} at {at()}; give elements, or parts, of it")
     return int(x) if dtypes.kind(typeof(x).dtype) in "biu" else float(x)
 
 

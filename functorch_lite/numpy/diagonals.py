@@ -13,8 +13,8 @@ from functorch_lite.numpy import reductions
 from functorch_lite.numpy.creation import arange, or_float
 from functorch_lite.numpy.dispatch import by_numpy
 from functorch_lite.numpy.promote import as_array, asarray, canonical_axis, canonical_shape, placed
-from functorch_lite.numpy.selecting import no_out
-from functorch_lite.trace import at, tracing, typeof
+from functorch_lite.numpy.selecting import integers, no_out
+from functorch_lite.trace import Tracer, at, tracing, typeof
 
 # fmt: off
 __all__ = [
@@ -27,10 +27,17 @@ __all__ = [
 def eye(N, M=None, k=0, dtype=None, *, device=None):
     """An N by M matrix (M = N by default) with ones on the diagonal that lies k to the right of the main one."""
     n, m = canonical_shape("eye", (N, N if M is None else M))
-    dtype, k = or_float("eye", dtype), operator.index(k)
-    if not tracing:
+    dtype, k = or_float("eye", dtype), _offset("eye", k, n, m)
+    if not tracing and type(k) is int:
         return placed(of_value(np.eye(n, m, k, dtype)), device)
-    return lax.convert_element_type(_compare_indices(lax.eq, n, m, k), dtype)
+    return placed(lax.convert_element_type(_compare_indices(lax.eq, n, m, k), dtype), device)
+
+
+def _offset(name, k, n: int, m: int):
+    """The number of a diagonal of an n by m matrix, or next to it; a traced one stays an array."""
+    if isinstance(k, Tracer):
+        return lax.convert_element_type(integers(name, k, "the diagonals"), np.dtype(np.int32))
+    return min(max(operator.index(k), -n), m)
 
 
 def identity(n, dtype=None):
@@ -38,18 +45,20 @@ def identity(n, dtype=None):
     return eye(n, dtype=dtype)
 
 
-def _compare_indices(compare, n: int, m: int, k: int):
+def _compare_indices(compare, n: int, m: int, k):
     """The n by m booleans `compare(row + k, column)`."""
     integer = np.dtype(np.int32)
     rows, columns = [lax.broadcasted_iota(integer, (n, m), axis) for axis in (0, 1)]
-    return compare(lax.add(rows, k) if k else rows, columns)
+    if isinstance(k, Tracer):
+        k = lax.broadcast_in_dim(lax.reshape(k, ()), (n, m), ())
+    return compare(rows if type(k) is int and not k else lax.add(rows, k), columns)
 
 
 def tri(N, M=None, k=0, dtype=None):
     """An N by M matrix with ones at and below the diagonal k to the right of the main one, zeros above."""
     n, m = canonical_shape("tri", (N, N if M is None else M))
-    dtype, k = or_float("tri", dtype), operator.index(k)
-    if not tracing:
+    dtype, k = or_float("tri", dtype), _offset("tri", k, n, m)
+    if not tracing and type(k) is int:
         return of_value(np.tri(n, m, k, dtype))
     return lax.convert_element_type(_compare_indices(lax.ge, n, m, k), dtype)
 
@@ -65,14 +74,13 @@ def triu(m, k=0):
 
 
 def _triangle(name, kernel, compare, m, k):
-    k = operator.index(k)
-    if type(m) is Array and not tracing and m._value.ndim >= 2:
+    if type(k) is int and type(m) is Array and not tracing and m._value.ndim >= 2:
         return of_value(kernel(m._value, k))
     m = as_array(name, m)
     shape = typeof(m).shape
     if len(shape) < 2:
         raise ValueError(f"{name}: takes matrices, got {typeof(m)} at {at()}; reshape it")
-    mask = _compare_indices(compare, shape[-2], shape[-1], k)
+    mask = _compare_indices(compare, *shape[-2:], _offset(name, k, *shape[-2:]))
     if len(shape) > 2:
         mask = lax.broadcast_in_dim(mask, shape, (len(shape) - 2, len(shape) - 1))
     return lax.select(mask, m, 0)

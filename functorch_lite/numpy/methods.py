@@ -32,6 +32,7 @@ from functorch_lite.numpy.indexing import getitem, lax_reshape
 from functorch_lite.numpy.inspection import VERSIONS
 from functorch_lite.numpy.pieces import host_index
 from functorch_lite.numpy.promote import PYTHON, user_dtype
+from functorch_lite.prims.bits import width
 from functorch_lite.trace import Tracer, at, tracing, typeof
 
 # ---- operators ----
@@ -43,7 +44,7 @@ _NO_NUMBERS = (type(None), str, bytes)
 
 def _other(sign, self, other, strict):
     """Whether `other` may be an operand; False leaves the answer to `other`. Raises TypeError where nobody has one."""
-    if isinstance(other, (Array, np.ndarray, np.generic, *PYTHON)):
+    if isinstance(other, (Array, np.ndarray, np.generic, *PYTHON)) or hasattr(other, "__jax_array__"):
         return True
     if sign == "*" and isinstance(other, (str, bytes)) and not self.ndim and dtypes.is_integer(self.dtype):
         return False  # a text repeated so often
@@ -235,19 +236,19 @@ def view(self, dtype=None, type=None):
     if dtypes.is_complex(new):
         parts = _last_axis_split(view(self, dtypes.real_of(new)), 2, new)
         return lax.complex(parts[..., 0], parts[..., 1])
-    return _view_bits(self, old.itemsize, new)
+    return _view_bits(self, width(old), new)
 
 
 def _view_bits(self, size, new):
-    if size == new.itemsize:
+    if size == width(new):
         return lax.bitcast_convert_type(self, new)
     if not self.ndim:
         raise ValueError(
             f"view: {typeof(self)} has no axis to grow or shrink for {dtypes.short(new)}, at {at()}; reshape it"
         )
-    if size > new.itemsize:
+    if size > width(new):
         return _last_axes_joined(lax.bitcast_convert_type(self, new))
-    return lax.bitcast_convert_type(_last_axis_split(self, new.itemsize // size, new), new)
+    return lax.bitcast_convert_type(_last_axis_split(self, width(new) // size, new), new)
 
 
 def _last_axes_joined(x):
@@ -277,10 +278,15 @@ def compress(self, condition, axis=None, *, size=None, fill_value=0, out=None):
     return selecting.compress(condition, self, axis, size=size, fill_value=fill_value, out=out)
 
 
+def tobytes(self, order="C") -> bytes:
+    """The bytes of the elements in row-major order, or by columns with "F"."""
+    return _values(self).tobytes(order)
+
+
 _METHODS = {
     "choose": choose, "compress": compress, "flatten": flatten, "item": item, "reshape": reshape,
     "to_device": to_device,
-    "tolist": tolist, "transpose": transpose, "view": view,
+    "tobytes": tobytes, "tolist": tolist, "transpose": transpose, "view": view,
     "clip": rounding.clip, "round": rounding.round, "conj": ufuncs.conj, "conjugate": ufuncs.conj,
     "cumsum": cumulative.cumsum, "cumprod": cumulative.cumprod, "diagonal": diagonals.diagonal,
     "dot": contract.dot, "trace": diagonals.trace, "repeat": joining.repeat,

@@ -152,4 +152,9 @@ def isdtype(dtype, kind) -> bool:
 def _is(dtype, kind) -> bool:
     if isinstance(kind, str) and kind in kinds:
         return dtypes.kind(dtype) in kinds[kind]
-    return user_dtype("isdtype", kind) == dtype
+    try:
+        return user_dtype("isdtype", kind) == dtype
+    except TypeError as error:
+        if isinstance(kind, str):
+            raise ValueError(f"{error}, or one of {', '.join(map(repr, kinds))}") from None
+        raise

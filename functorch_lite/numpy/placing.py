@@ -8,7 +8,7 @@ from functorch_lite import lax
 from functorch_lite.array import Array, of_value
 from functorch_lite.numpy.dispatch import REFUSED, filled, truth
 from functorch_lite.numpy.indexing import getitem, lax_reshape, python_scalar, widened, wrapped
-from functorch_lite.numpy.pieces import How, Pick, checked, demanded, within
+from functorch_lite.numpy.pieces import How, Pick, checked, demanded, mode_name, within
 from functorch_lite.numpy.promote import as_array, asarray, canonical_axis, convert, promote_dtypes, promote_shapes
 from functorch_lite.numpy.selecting import index_dtype, integers, modulo, no_out, take, where
 from functorch_lite.prims.index import fill_of
@@ -21,7 +21,7 @@ def take_along_axis(arr, indices, axis=-1, mode=None, fill_value=None, *, wrap_n
     """For each position of `indices`, the element of `arr` that it names along `axis`.
 
     arr and indices have equally many axes and broadcast together except along `axis`, where the result has the size
-    of `indices`; axis None takes from `ravel(arr)`. mode, fill_value: as in `take`, without "wrap".
+    of `indices`; axis None takes from `ravel(arr)`. mode, fill_value: as in `x.at[...].get`, and "one_hot", 0 outside.
     """
     arr, indices = as_array("take_along_axis", arr), integers("take_along_axis", indices)
     if axis is None:
@@ -35,8 +35,9 @@ def take_along_axis(arr, indices, axis=-1, mode=None, fill_value=None, *, wrap_n
             f"take_along_axis: {typeof(arr)} and {typeof(indices)} do not broadcast beside axis {axis}, at {at()}; "
             "reshape one of them"
         )
-    if mode not in (None, "fill", "clip", "promise_in_bounds"):
-        raise ValueError(f"take_along_axis: mode {mode!r} at {at()} is unknown; use None, 'fill' or 'clip'")
+    if mode == "one_hot":
+        mode, fill_value = "fill", 0  # what a product with one-hot vectors gives
+    mode = "fill" if mode is None and fill_value is not None else mode_name(mode)
     wrap = wrap_negative_indices is not False
     if mode is None and wrap and not tracing and type(arr) is Array:
         try:

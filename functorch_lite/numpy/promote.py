@@ -91,6 +91,8 @@ def _from_other(name: str, x: Any):
         raise TypeError(f"{name}: got a masked array at {at()}, and its mask would be lost; fill it, or use `where`")
     if isinstance(x, range):
         return _from_sequence(name, list(x))
+    if hasattr(x, "__jax_array__"):  # what libraries of layers wrap arrays in
+        return operand(name, x.__jax_array__())
     if _readable(x):
         try:
             return _native(name, np.array(x))
@@ -190,7 +192,8 @@ def _stack(name: str, xs: Sequence):
         return executor.asarray(np.stack([x._value for x in rows]))
     rows = promote_dtypes(name, *rows)
     (shape,) = shapes
-    return lax.concatenate([lax.reshape(x, (1, *shape)) for x in rows], 0)
+    made = lax.concatenate([lax.reshape(x, (1, *shape)) for x in rows], 0)
+    return lax.convert_element_type(made, typeof(made).dtype)  # a list of weak scalars is not weak
 
 
 # ---- one dtype and one shape ----
@@ -204,7 +207,7 @@ def result_dtype(rule: str, dtype: np.dtype, weak: bool) -> tuple[np.dtype, bool
     """The dtype in which an operation of this class computes, and whether it is weak."""
     kind = dtypes.kind(dtype)
     if rule is INEXACT and kind in "biu":
-        return dtypes.promote((dtype, config.default_float), (weak, True))[0], weak
+        return config.default_float, weak
     if rule is NUMBER and kind == "b":
         return config.default_int, weak
     return dtype, weak

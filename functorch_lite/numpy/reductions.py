@@ -276,7 +276,7 @@ def _position(name: str, lower: Callable, kernel: Callable, doc: str) -> Callabl
         else:
             along = canonical_axis(name, axis, len(shape))
         if typeof(x).shape[along] == 0:
-            raise ValueError(f"{name}: {typeof(a)} has no elements there, at {at()}; test its size first")
+            raise ValueError(f"attempt to get {name} of an empty sequence, {typeof(a)} at {at()}; test its size first")
         if _kind(x) == "b":
             x = lax.convert_element_type(x, np.dtype(np.int8))
         result = lower(x, along, index_dtype(typeof(x).size))

@@ -8,7 +8,7 @@ import numpy as np
 
 from functorch_lite import dtypes, lax
 from functorch_lite.array import Array, of_value
-from functorch_lite.numpy.arithmetic import floor_divide, real_only, remainder
+from functorch_lite.numpy.arithmetic import floor_divide, remainder
 from functorch_lite.numpy.dispatch import BOOL, NUMBERS, REFUSED, by_numpy, filled, quietly
 from functorch_lite.numpy.promote import AS_IS, INEXACT, NUMBER, as_array, dtype_of, promote, promote_dtypes
 from functorch_lite.numpy.selecting import where
@@ -20,6 +20,7 @@ from functorch_lite.numpy.ufuncs import (
     logical_and,
     logical_or,
     multiply,
+    real_only,
     round_half_even,
 )
 from functorch_lite.trace import tracing, typeof
@@ -37,9 +38,9 @@ def _kind(x) -> str:
 def round(a, decimals: int = 0):
     """Each element rounded to `decimals` places, ties to even; integers to tens, hundreds, ... if it is negative.
 
-    a: any -> the same shape and dtype. Raises TypeError for booleans with decimals.
+    a: any -> the same shape and dtype; more places than the dtype has change nothing.
     """
-    made = by_numpy(np.round, a, decimals)
+    made = by_numpy(np.round, a, decimals) if -5 < decimals <= 0 else None  # otherwise NumPy may overflow
     if made is not None:
         return made
     a = as_array("round", a)
@@ -48,11 +49,17 @@ def round(a, decimals: int = 0):
         return a if decimals >= 0 else _round_integers(a, 10**-decimals)
     if decimals == 0:
         return round_half_even(a)
+    if kind == "c":
+        return lax.complex(round(lax.real(a), decimals), round(lax.imag(a), decimals))
     dtype = typeof(a).dtype
     wide = lax.convert_element_type(a, np.dtype(np.float32)) if dtype.itemsize < 4 else a
+    if abs(decimals) >= -math.log10(dtypes.finfo(typeof(wide).dtype).tiny):  # 1 / factor is subnormal, or 0
+        return a if decimals > 0 else lax.full_like(a, 0)
     factor = 10.0 ** abs(decimals)
     if decimals > 0:
-        made = lax.div(round_half_even(lax.mul(wide, factor)), factor)
+        scaled = lax.mul(wide, factor)
+        made = lax.div(round_half_even(scaled), factor)
+        made = lax.select(lax.is_finite(scaled), made, lax.stop_gradient(wide))
     else:
         made = lax.mul(round_half_even(lax.div(wide, factor)), factor)
     return lax.convert_element_type(made, dtype) if wide is not a else made

@@ -199,7 +199,7 @@ def argwhere(a, *, size=None, fill_value=None):
 def compress(condition, a, axis=None, *, size=None, fill_value=0, out=None):
     """The slices of `a` along `axis` (of `ravel(a)` if None) for which `condition` holds.
 
-    condition: (m,) booleans, m at most the size of the axis. size, fill_value: as in `nonzero`, needed where
+    condition: (m,) booleans, all False beyond the size of the axis. size, fill_value: as in `nonzero`, needed where
     `condition` is traced with its type only.
     """
     no_out("compress", out)
@@ -211,7 +211,10 @@ def compress(condition, a, axis=None, *, size=None, fill_value=0, out=None):
     axis = canonical_axis("compress", axis, a.ndim)
     n = a.shape[axis]
     if condition.shape[0] > n:
-        raise ValueError(f"compress: {typeof(condition)} is longer than axis {axis} of {typeof(a)}, at {at()}; cut it")
+        surplus = known(condition[n:])
+        if surplus is None or np.any(surplus):
+            raise ValueError(f"compress: {typeof(condition)} exceeds axis {axis} of {typeof(a)} at {at()}; cut it")
+        condition = condition[:n]
     (positions,) = nonzero(condition, size=size, fill_value=None if size is None else n)
     how = How("clip" if size is None else "fill", fill_value)
     return getitem(a, (slice(None),) * axis + (positions,), how)
@@ -230,11 +233,12 @@ def take(a, indices, axis=None, out=None, mode=None, unique_indices=False, indic
     """The elements of `a` at `indices` along `axis` (of `ravel(a)` if None).
 
     indices: integers of any shape, which replaces the axis. mode: what happens out of bounds. None raises IndexError
-    in eager mode and is "fill" in compiled programs: `fill_value`, by default NaN or the least or largest integer;
-    "wrap" counts around; "clip" uses the nearest position, and 0 for negative ones.
+    in eager mode and is "fill" in compiled programs, and beside a `fill_value`, by default NaN or the least or largest
+    integer; "wrap" counts around; "clip" uses the nearest position, and 0 for negative ones.
     """
     no_out("take", out)
     mode = None if mode == "raise" else mode  # NumPy's word, and what it hands to the method
+    mode = "fill" if mode is None and fill_value is not None else mode
     if mode not in (None, "fill", "wrap", "clip"):
         raise ValueError(f"take: mode {mode!r} at {at()} is unknown; use None, 'fill', 'wrap' or 'clip'")
     a = as_array("take", a)

@@ -20,6 +20,7 @@ from functorch_lite.numpy.promote import (
     convert,
     operand,
     promote_dtypes,
+    user_dtype,
 )
 from functorch_lite.numpy.reductions import average, sum
 from functorch_lite.numpy.rounding import clip
@@ -218,17 +219,20 @@ def nanmedian(a, axis=None, out=None, overwrite_input=False, keepdims=False):
 # ---- covariance ----
 
 
-def cov(m, y=None, rowvar=True, bias=False, ddof=None, fweights=None, aweights=None):
+def cov(m, y=None, rowvar=True, bias=False, ddof=None, fweights=None, aweights=None, dtype=None):
     """The covariance matrix of variables in rows (in columns without `rowvar`) observed in the other axis.
 
     m: (n, k) or (k,); y: further variables of the same form -> (n, n), a number for one variable. The normalisation is
     k - 1, k with `bias`, k - ddof with `ddof`; fweights: how often each observation counts (integers); aweights: how
-    much. Raises ValueError for more than two axes.
+    much. dtype: a float or complex dtype to compute in. Raises ValueError for another one, or more than two axes.
     """
+    dtype = user_dtype("cov", dtype)
+    if dtype is not None and not dtypes.is_inexact(dtype):
+        raise ValueError(f"cov: computes in floats or complex numbers, got {dtype=!s} at {at()}; leave it out")
     x = _observations("cov", m, rowvar)
     if y is not None:
         x = lax.concatenate(promote_dtypes("cov", x, _observations("cov", y, rowvar)), 0)
-    (x,) = promote_dtypes("cov", x, rule=INEXACT)
+    (x,) = promote_dtypes("cov", x, rule=INEXACT) if dtype is None else (convert("cov", x, dtype),)
     t = typeof(x)
     ddof = ddof if ddof is not None else (0 if bias else 1)
     weights = None
@@ -266,9 +270,9 @@ def _weights(weights, t, name):
     return lax.convert_element_type(w, dtypes.real_of(t.dtype))
 
 
-def corrcoef(x, y=None, rowvar=True):
+def corrcoef(x, y=None, rowvar=True, dtype=None):
     """The correlation matrix: the covariances divided by the standard deviations of both variables, within [-1, 1]."""
-    c = cov(x, y, rowvar)
+    c = cov(x, y, rowvar, dtype=dtype)
     if typeof(c).ndim == 0:
         return divide(c, c)
     shape = typeof(c).shape

@@ -13,7 +13,7 @@ import numpy as np
 from functorch_lite import dtypes, lax
 from functorch_lite.numpy.dispatch import binary, comparison, logical, predicate, truth, unary
 from functorch_lite.numpy.promote import INEXACT, NUMBER, as_array
-from functorch_lite.trace import typeof
+from functorch_lite.trace import at, typeof
 
 # fmt: off
 __all__ = [
@@ -34,11 +34,23 @@ def _kind(x) -> str:
     return dtypes.kind(typeof(x).dtype)
 
 
+def real_only(name, kind, x):
+    """Raises TypeError if `x` is complex."""
+    if kind == "c":
+        raise TypeError(f"{name}: does not take complex numbers, got {typeof(x)} at {at()}; take the parts first")
+
+
 def _all(value: bool):
     return lambda x: lax.full(typeof(x).shape, value, np.dtype(bool))
 
 
 # ---- one operand, floats ----
+
+
+def _fabs(x):
+    real_only("fabs", _kind(x), x)
+    return lax.abs(x)
+
 
 sin = unary("sin", lax.sin, np.sin, "The sine of each element, in radians.", INEXACT)
 cos = unary("cos", lax.cos, np.cos, "The cosine of each element, in radians.", INEXACT)
@@ -63,7 +75,7 @@ sqrt = unary("sqrt", lax.sqrt, np.sqrt, "The square root of each element.", INEX
 cbrt = unary("cbrt", lax.cbrt, np.cbrt, "The real cube root of each element.", INEXACT)
 # np.reciprocal of integers is an integer
 reciprocal = unary("reciprocal", lambda x: lax.div(1.0, x), lambda x: np.true_divide(1, x), "1 / x.", INEXACT)
-fabs = unary("fabs", lax.abs, np.fabs, "The absolute value of each element, as a float.", INEXACT)
+fabs = unary("fabs", _fabs, np.fabs, "The absolute value of each element, as a float.", INEXACT)
 rint = unary("rint", lambda x: round_half_even(x), np.rint, "The nearest integer, ties to even, as a float.", INEXACT)
 deg2rad = unary("deg2rad", lambda x: lax.mul(x, math.pi / 180), np.deg2rad, "Degrees to radians.", INEXACT)
 rad2deg = unary("rad2deg", lambda x: lax.mul(x, 180 / math.pi), np.rad2deg, "Radians to degrees.", INEXACT)
@@ -152,6 +164,16 @@ def _isinf(x):
     return lax.eq(lax.abs(x), math.inf)
 
 
+def _is_infinity(name, infinity):
+    """A test for one of the two infinities, which complex numbers do not have."""
+
+    def test(x):
+        real_only(name, _kind(x), x)
+        return lax.eq(x, infinity)
+
+    return _float_or(test, False)
+
+
 def _signbit(x):
     kind = _kind(x)
     if kind == "i":
@@ -165,8 +187,8 @@ def _signbit(x):
 isnan = predicate("isnan", _float_or(lambda x: lax.ne(x, x), False), np.isnan, "Whether each element is NaN.")
 isfinite = predicate("isfinite", _float_or(_isfinite, True), np.isfinite, "Whether each is neither infinite nor NaN.")
 isinf = predicate("isinf", _float_or(_isinf, False), np.isinf, "Whether each element is infinite.")
-isposinf = predicate("isposinf", _float_or(lambda x: lax.eq(x, math.inf), False), None, "Whether each is +inf.")
-isneginf = predicate("isneginf", _float_or(lambda x: lax.eq(x, -math.inf), False), None, "Whether each is -inf.")
+isposinf = predicate("isposinf", _is_infinity("isposinf", math.inf), None, "Whether each is +inf.")
+isneginf = predicate("isneginf", _is_infinity("isneginf", -math.inf), None, "Whether each is -inf.")
 signbit = predicate("signbit", _signbit, np.signbit, "Whether the sign bit is set: of negative numbers, also of -0.0.")
 logical_not = predicate("logical_not", lambda x: lax.bitwise_not(truth("logical_not", x)), np.logical_not, "x == 0.")
 

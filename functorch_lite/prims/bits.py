@@ -34,12 +34,12 @@ reduce_precision_p = elementwise(
     transpose=lambda ct, x, **bits: (linear(lambda c: reduce_precision(c, **bits), ct),))
 
 
-def reduce_precision(x, exponent_bits, mantissa_bits):
-    """x rounded to the numbers that a float of so many bits holds, in the same dtype."""
+def reduce_precision(operand, exponent_bits, mantissa_bits):
+    """`operand` rounded to the numbers that a float of so many bits holds, in the same dtype."""
     if exponent_bits < 1 or mantissa_bits < 0:
         raise ValueError(f"reduce_precision: no float has {exponent_bits} exponent and {mantissa_bits} mantissa bits, "
                          f"at {at()}; give at least 1 and 0")  # fmt: skip
-    return bind(reduce_precision_p, x, exponent_bits=exponent_bits, mantissa_bits=mantissa_bits)
+    return bind(reduce_precision_p, operand, exponent_bits=exponent_bits, mantissa_bits=mantissa_bits)
 
 
 # ---- reinterpretation ----

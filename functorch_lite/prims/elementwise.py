@@ -313,9 +313,9 @@ clamp_p = Primitive(
     simplify=lambda *operands: fold_constants(clamp_p, operands))
 
 
-def clamp(low, x, high):
+def clamp(min, x, max):
     """x within bounds, which have its shape or no axes."""
-    return bind(clamp_p, low, x, high)
+    return bind(clamp_p, min, x, max)
 
 
 # ---- dtypes ----
