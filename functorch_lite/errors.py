@@ -35,6 +35,10 @@ class LeakedTracerError(RuntimeError):
 UnexpectedTracerError = LeakedTracerError  # the name JAX gives it
 
 
+class CapturedError(TypeError, LeakedTracerError):
+    """A function with a derivative rule of its own captured a traced value that is differentiated."""
+
+
 class UnhashableStaticError(TypeError, ValueError):
     """A static argument or a parameter that has to be hashable is not."""
 

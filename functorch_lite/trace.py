@@ -6,7 +6,6 @@ tracer of an outer frame is, to the inner one, just another captured value, whic
 
 from __future__ import annotations
 
-import math
 import operator
 import threading
 from collections.abc import Callable, Sequence
@@ -16,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from functorch_lite import dtypes
+from functorch_lite.axes import Axis
 from functorch_lite.bulk import Paused, origins, renumbered
 from functorch_lite.errors import (
     ConcretizationError,
@@ -62,21 +62,10 @@ _thread = _Thread()
 tracing: list[Frame] = []  # the open frames of all threads: empty means that no thread has to look at its own
 
 
-class Axis(NamedTuple):
-    """A named axis in scope. It may be split, over devices and within each, so it is one or more axes of the graph."""
-
-    names: tuple[str, ...]  # in the graph, the slowest first
-    sizes: tuple[int, ...]
-    started: str  # the user's line
-    devices: bool  # whether its rows, or parts of them, are devices
-
-    @property
-    def size(self) -> int:
-        return math.prod(self.sizes)
-
-
 class Frame:
     """A graph under construction. Inputs may carry values; the rest is computed on demand."""
+
+    stand_ins: dict[tuple[int, int], Tracer] = {}  # noqa: RUF012  # for values of frames that are closed
 
     def __init__(self, transform: str, name: str, concrete: bool):
         below = _thread.frames[-1] if _thread.frames else None
@@ -96,6 +85,7 @@ class Frame:
         self.arguments = 0  # how many of the first values are arguments of the traced function
         self.rows: Callable | None = None  # how to show all rows of a mapped value
         self.axes: dict[str, Axis] = below.axes if below else {}  # the named axes in scope
+        self.outs: tuple = ()  # the results, once they are known
 
     def new(self, type_: ArrayType) -> int:
         self.types.append(type_)
@@ -109,7 +99,7 @@ class Frame:
             if x.frame is self:
                 return x.number
             if not x.frame.open:
-                raise leaked(x)
+                return self.atom(stand_in(x))
             if x.frame.thread != self.thread:
                 raise LeakedTracerError(
                     f"{x} belongs to another thread and was used at {at()}; pass values between threads, not tracers")
@@ -231,6 +221,15 @@ class Frame:
         """Keep what a leak message needs, free the rest."""
         self.open = False
         self.known, self.memo, self.captured, self.eqns, self.sources = {}, {}, {}, [], []
+
+
+def stand_in(x: Tracer) -> Tracer:
+    """What is there for a value of a closed frame while the rule of a function that captured it is traced."""
+    for frame in reversed(_thread.frames):
+        found = frame.stand_ins.get((id(x.frame), x.number))
+        if found is not None:
+            return found
+    raise leaked(x)
 
 
 def leaked(x: Tracer) -> LeakedTracerError:
@@ -540,6 +539,7 @@ def _trace(frame: Frame, depth: int, fun, types, values, names, prepare) -> Trac
         results = fun(*[Tracer(frame, i) for i in range(len(types))])
         outs = tuple([frame.atom(x) for x in results])
         if prepare is not None:
+            frame.outs = outs
             prepare(frame)
         captured = list(frame.captured.values())
         graph = _graph_of(frame, len(types), captured, outs, names)

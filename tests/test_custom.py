@@ -1,5 +1,6 @@
 """Functions with rules of their own, under every transform; rules that capture, branch, recurse, and are wrong."""
 
+import functools
 import gc
 import weakref
 
@@ -495,3 +496,67 @@ def test_a_vmap_rule_of_the_index_of_a_row():
     xs = np.array([1.0, 2, 3])
     for g in (f, fl.jit(f), fl.jit(lambda x, i: f(x, i))):
         same(fl.vmap(lambda x: g(x, lax.axis_index("rows")), axis_name="rows")(xs), xs * [0, 1, 2] + 100)
+
+
+def test_rules_that_use_what_the_function_captured():
+    """A value of a mapped or compiled function that has returned when the derivative rule is asked for."""
+    def times(x):
+        by_jvp, by_vjp = fl.custom_jvp(lambda y: x * y), fl.custom_vjp(lambda y: x * y)
+        by_jvp.defjvp(lambda p, t: (x * p[0], 3 * x * t[0]))
+        by_vjp.defvjp(lambda y: (x * y, None), lambda _, ct: (3 * fl.jit(fnp.multiply)(x, ct),))
+        return by_jvp, by_vjp
+
+    xs = np.array([1.0, 2, 3])
+    for which in (0, 1):
+        same(fl.grad(lambda y: fl.vmap(lambda x: times(x)[which](y))(xs).sum())(2.0), 18)
+        same(fl.grad(lambda y: fl.vmap(fl.vmap(lambda x: times(x)[which](y)))(xs[:, None]).sum())(2.0), 18)
+        same(fl.grad(fl.jit(lambda y, x: times(x)[which](y)))(2.0, 5.0), 15)
+    f = fl.custom_jvp(lambda x, y: x * y, nondiff_argnums=0)
+    f.defjvp(lambda x, p, t: (f(x, p[0]), 5 * t[0]))
+    same(fl.jvp(lambda y: fl.vmap(f)(xs, y), (xs,), (xs,)), (xs * xs, 5 * xs))
+
+
+def test_tangents_of_results_that_no_row_changes():
+    f = fl.custom_jvp(lambda x, y: (fnp.zeros(2), y))
+    f.defjvp(lambda p, t: (f(*p), (t[0] * fnp.ones(2), t[1])))
+    xs = np.array([1.0, 2, 3], "float32")
+    for g in (f, fl.jit(f)):
+        same(fl.jvp(fl.vmap(g), (xs, xs), (xs, xs))[1][0], xs[:, None] * np.ones(2))
+        same(fl.vmap(fl.grad(lambda x: g(x, x)[0].sum()))(xs), [2, 2, 2])
+
+
+def test_results_of_rules_have_the_types_of_the_function():
+    for results in (lambda x: fnp.zeros(3), lambda x: x.astype("float64")):
+        f, g = fl.custom_jvp(lambda x: x), fl.custom_vjp(lambda x: x)
+        f.defjvp(lambda p, t: (results(p[0]), results(t[0])))
+        g.defvjp(lambda x: (results(x), None), lambda _, ct: (ct.sum(),))
+        for function in (f, g):
+            with pytest.raises(TypeError, match=r"for a result f32|for f32.* must agree"):
+                fl.grad(function)(np.float32(1.0))
+    f.defjvp(lambda p, t: (1, t[0]))  # a number fits where its dtype does
+    same(fl.jvp(f, (np.float32(2),), (np.float32(3),)), (np.float32(1), np.float32(3)))
+
+
+@pytest.mark.parametrize("inside", [lambda f: f, fl.jit, fl.vmap], ids=["", "jit", "vmap"])
+def test_symbolic_zeros_for_results_that_are_not_used(inside):
+    zeros = []
+
+    def bwd(_, cts):
+        zeros.append([type(ct) is fl.custom_derivatives.SymbolicZero for ct in cts])
+        return cts
+
+    f = fl.custom_vjp(lambda x, y: (x, y))
+    f.defvjp(lambda x, y: ((x.value, y.value), None), bwd, symbolic_zeros=True)
+    xs = np.ones(3)
+    for used, want in ((0, [1, 0]), (1, [0, 1])):
+        same([g[0] for g in fl.grad(lambda x, y: inside(lambda x, y: f(x, y)[used])(x, y).sum(), (0, 1))(xs, xs)], want)
+    assert zeros == [[False, True], [True, False]]
+    f.defvjp(lambda x, y: ((x.value, y.value), None), lambda _, cts: cts[::-1], symbolic_zeros=True)
+    with pytest.raises(ValueError, match="shapes must agree"):
+        fl.grad(lambda x, y: f(x, y)[0].sum(), (0, 1))(xs, 1.0)
+
+
+def test_partials_with_keywords_have_rules():
+    f = fl.custom_jvp(functools.partial(lambda x, y, a: x + y * a, a=3.0))
+    f.defjvp(lambda p, t: (f(*p), 10 * t[1]))
+    same(fl.grad(f, (0, 1))(1.0, 2.0), (0, 10))

@@ -253,6 +253,20 @@ def test_integers_carry_no_tangents():
         fl.jvp(lambda n, x: x * n, (2, 3.0), (1, 1.0))
 
 
+def test_float0_through_compiled_and_mapped_functions():
+    zero, zeros, rows = np.zeros((), fl.float0), np.zeros(3, fl.float0), np.arange(3)
+    is_void = lambda x, shape: type(x) is np.ndarray and x.dtype == fl.float0 and x.shape == shape
+    push = lambda n, t: fl.jvp(lambda n: (n, 2.0 * n), (n,), (t,))[1]
+    pull = fl.grad(lambda x, n: x * n, (0, 1), allow_int=True)
+    for wrap in (fl.jit, lambda f: fl.jit(fl.jit(f)), fl.checkpoint):
+        assert is_void(wrap(push)(3, zero)[0], ()) and is_void(wrap(pull)(2.0, 3)[1], ())
+    for wrap in (fl.vmap, fl.pmap, lambda f: fl.jit(fl.vmap(f)), lambda f: fl.vmap(fl.jit(f))):
+        assert is_void(wrap(push)(rows, zeros)[0], (3,)) and is_void(wrap(pull)(rows * 2.0, rows)[1], (3,))
+    assert is_void(fl.vmap(push, (0, None), (1, 0))(rows, zero)[0], (3,))
+    matrix = fl.vmap(lambda n: {"t": np.zeros(2, fl.float0), "n": n}, out_axes={"t": 1, "n": 0})(rows)
+    assert is_void(matrix["t"], (2, 3)) and matrix["n"].shape == (3,)
+
+
 def test_complex_derivatives():
     same(fl.grad(lambda z: fnp.abs(z) ** 2)(3 + 4j), 6 - 8j, 1e-5)
     same(fl.grad(lambda z: z * z, holomorphic=True)(3 + 4j), 6 + 8j, 1e-5)

@@ -106,6 +106,8 @@ class Outputs:
 
     def __init__(self, transform: str, fun: Callable, result: Any, frame: Any = None):
         leaves, self.structure = tree.flatten(result)
+        if any([is_float0(x) for x in leaves]):
+            leaves, self.structure = tree.flatten(without_float0(result))
         if inspect.isgenerator(result) or inspect.iscoroutine(result):
             what = type(result).__name__
             raise TypeError(f"{transform}: `{name_of(fun)}` returned a {what}, at {at()}; return arrays")
@@ -134,6 +136,26 @@ _HOLE = object()
 def float0_zeros(shape) -> np.ndarray:
     """The tangent of an integer array: it holds no information."""
     return np.zeros(shape, dtypes.float0)
+
+
+def is_float0(x: Any) -> bool:
+    """Whether a leaf is the tangent of an integer array."""
+    return type(x) is np.ndarray and x.dtype == dtypes.float0
+
+
+class _Void:
+    """Stands for a float0 array in a tree, as a node without leaves: no graph holds such an array."""
+
+    def __init__(self, shape: tuple[int, ...]):
+        self.shape = shape
+
+
+tree.register_pytree_node(_Void, lambda void: ((), void.shape), lambda shape, _: float0_zeros(shape))
+
+
+def without_float0(value: Any) -> Any:
+    """A tree whose float0 arrays are part of its structure, and made anew where it is unflattened."""
+    return tree.map(lambda x: _Void(x.shape) if is_float0(x) else x, value)
 
 
 def tangent_dtype(type_: ArrayType) -> np.dtype:

@@ -61,9 +61,10 @@ class _Custom:
         except TypeError as error:
             raise TypeError(f"{self.kind} of `{name_of(self.fun)}`: {error}, at {at()}") from None
         bound.apply_defaults()
-        if bound.kwargs:
+        named = [name for name in bound.kwargs if name in kwargs]
+        if named:
             raise TypeError(f"{self.kind} of `{name_of(self.fun)}` takes its arguments by position, got "
-                            f"{', '.join(bound.kwargs)} by keyword only, at {at()}")  # fmt: skip
+                            f"{', '.join(named)} by keyword only, at {at()}")  # fmt: skip
         return bound.args
 
     def _split(self, args) -> tuple[list, list, Callable]:

@@ -19,7 +19,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from functorch_lite import dtypes, tree
-from functorch_lite.api.arguments import Outputs, argument_text, check_callable, leaf_array, leaf_names, name_of
+from functorch_lite.api.arguments import (
+    Outputs,
+    argument_text,
+    check_callable,
+    is_float0,
+    leaf_array,
+    leaf_names,
+    name_of,
+    without_float0,
+)
 from functorch_lite.api.inspect import type_of_leaf
 from functorch_lite.api.stages import Lowered, Traced
 from functorch_lite.array import Array, ShardedArray, WeakArray, asarray, backend, on_one_device, scalar
@@ -369,6 +378,8 @@ class Jitted:
         """The trace for these arguments, and the inputs it is called with."""
         dynamic, named, static, join, donation = self._split(args, kwargs)
         leaves, structure = tree.flatten((dynamic, named))
+        if any([is_float0(x) for x in leaves]):
+            return self._entry(*without_float0((args, kwargs)))
         inputs = [x if type(x) is Array else self._leaf(x, i, dynamic, named) for i, x in enumerate(leaves)]
         types = tuple([x.type for x in inputs])
         frame = _thread.frames[-1] if _thread.frames else None

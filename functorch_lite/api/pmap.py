@@ -11,10 +11,11 @@ from functorch_lite.api.arguments import Outputs, check_callable, name_of, wraps
 from functorch_lite.api.jit import jit
 from functorch_lite.api.vmap import Leaves, checked_axes, leaf_out_axes, map_rows, new_axis
 from functorch_lite.array import backend
+from functorch_lite.axes import Axis
 from functorch_lite.control.shard_map import part_of, shard_map
 from functorch_lite.ir import ArrayType
 from functorch_lite.prims.shape import reshape
-from functorch_lite.trace import Axis, at, current_frame, trace, typeof
+from functorch_lite.trace import at, current_frame, trace, typeof
 
 
 def pmap(
@@ -129,7 +130,7 @@ class _Mapped:
         numbers = None if self.devices is None else tuple([have.index(d) for d in self.devices[:count]])
         made = shard_map(graph, [*captured, *operands], (*[None] * len(captured), *ins), outs, axis=axis.names[0],
                          count=count, devices=numbers, name=name_of(fun))  # fmt: skip
-        return out[-1].build(made)
+        return given.build(out[-1], made)
 
     def _cuts(self, out: Outputs, more: int) -> tuple[int | None, ...]:
         """The axis of each result along which the rows stand; the results have it already, or get it with `more`."""

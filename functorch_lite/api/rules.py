@@ -10,12 +10,12 @@ import numpy as np
 from functorch_lite import dtypes, tree
 from functorch_lite.api.arguments import Outputs, describe, float0_zeros, is_array, name_of
 from functorch_lite.control.custom import captured_error, custom_p, with_jvp_p, with_vjp_p, with_vmap_p
-from functorch_lite.errors import LeakedTracerError
+from functorch_lite.errors import LeakedTracerError, ShapeError
 from functorch_lite.ir import ArrayType, Eqn, Graph, array_type, intern
 from functorch_lite.prims.elementwise import convert
 from functorch_lite.prims.shape import batch, reduce_sum, zeros_like
 from functorch_lite.prims.slicing import pad
-from functorch_lite.trace import Frame, Tracer, at, bind, inline, trace, typeof
+from functorch_lite.trace import Frame, Tracer, at, bind, inline, this_frame, trace, typeof
 from functorch_lite.transforms.close import Mapping, Rule
 from functorch_lite.transforms.common import pick
 from functorch_lite.transforms.vmap import vmap as vmap_pass
@@ -58,10 +58,16 @@ class Rules:
 class UserRule(Rule):
     """The rules of one call of a function."""
 
-    __slots__ = ("captured", "rules")
+    __slots__ = ("captured", "out_types", "rules", "tracers")
 
-    def __init__(self, rules: Rules, captured: int):
-        self.rules, self.captured = rules, captured  # captured: leading operands that the function captured
+    def __init__(self, rules: Rules, captured: Sequence, out_types: Sequence[ArrayType]):
+        self.rules, self.out_types = rules, out_types
+        self.captured = len(captured)  # how many leading operands the function captured
+        self.tracers = [(i, x) for i, x in enumerate(captured) if isinstance(x, Tracer)]
+
+    def stand_in(self, tracers: Sequence[Tracer]) -> None:
+        """In the frame of a rule, let these stand for what the function captured in a trace that has ended."""
+        this_frame().stand_ins = {(id(x.frame), x.number): tracers[i] for i, x in self.tracers}
 
     def __repr__(self) -> str:
         return f"<rules of `{self.rules.name}`>"
@@ -87,6 +93,7 @@ class UserRule(Rule):
         tangent_types = [t.strong() for t, a in zip(types, active, strict=True) if a]
 
         def flat(*tracers):
+            self.stand_in(tracers)
             xs = tracers[self.captured : n]
             ts = _tangents(xs, active[self.captured :], tracers[n:], rules.symbolic_zeros)
             given = [rules.in_structure.unflatten(v) for v in (xs, ts)]
@@ -95,11 +102,19 @@ class UserRule(Rule):
             if not (isinstance(made, (tuple, list)) and len(made) == 2):
                 raise TypeError(f"the jvp rule of `{rules.name}` must return a pair (result, tangent), got "
                                 f"{describe(made)}, at {at()}")  # fmt: skip
-            ys = _leaves(made[0], rules, "the jvp rule", "result")
+            ys = self._results(made[0], "the jvp rule")
             return [*ys, *_tangent_leaves(made[1], ys, rules)]
 
         graph, captured = _trace_rule(flat, types, values, tangent_types, f"the jvp rule of `{rules.name}`")
         return graph, (*[False] * len(captured), *active), captured
+
+    def _results(self, value, which: str) -> list:
+        """The results that a rule returned, which must be of the types of the function's."""
+        what, ys = f"{which} of `{self.rules.name}`", _leaves(value, self.rules, which)
+        for y, t in zip(ys, self.out_types, strict=True):
+            if typeof(y).shape != t.shape:
+                raise ShapeError(f"{what} returned {typeof(y)} for a result {t}, at {at()}; shapes must agree")
+        return [_convert(y, t.dtype, what, t) for y, t in zip(ys, self.out_types, strict=True)]
 
     def _active(self, types, reached) -> tuple[bool, ...]:
         """Which operands get a tangent: all floats, so that the rule serves every transform; with symbolic zeros, only
@@ -109,14 +124,15 @@ class UserRule(Rule):
 
     # -- reverse mode --
 
-    def trace_vjp(self, types, values, reached) -> tuple[Graph, Graph, tuple[bool, ...], list]:
+    def trace_vjp(self, types, values, reached, used) -> tuple[Graph, Graph, tuple[bool, ...], list]:
         """fwd: (captured..., operands...) -> (results..., residuals...); bwd: (residuals..., cts of float results) ->
-        (cts of active operands); which operands are active; what the rules captured."""
+        (cts of active operands); which operands are active; what the rules captured. used: whether each result is."""
         rules, n = self.rules, len(types)
         active = self._active(types, reached)
         found: list[Graph] = []
 
         def flat(*tracers):
+            self.stand_in(tracers)
             xs = tracers[self.captured : n]
             if rules.symbolic_zeros:
                 xs = [CustomVJPPrimal(x, a) for x, a in zip(xs, active[self.captured :], strict=True)]
@@ -125,10 +141,10 @@ class UserRule(Rule):
             if not (isinstance(made, (tuple, list)) and len(made) == 2):
                 raise TypeError(f"the fwd rule of `{rules.name}` must return a pair (result, residuals), got "
                                 f"{describe(made)}, at {at()}")  # fmt: skip
-            ys = _leaves(made[0], rules, "the fwd rule", "result")
+            ys = self._results(made[0], "the fwd rule")
             residuals, structure = tree.flatten(made[1])
             arrays = [x for x in residuals if is_array(x)]
-            given = types[self.captured :], active[self.captured :]
+            given = types[self.captured :], active[self.captured :], used
             bwd, captured = self._trace_bwd(arrays, residuals, structure, ys, *given)
             found.append(bwd)
             return [*ys, *captured, *arrays]
@@ -136,7 +152,7 @@ class UserRule(Rule):
         graph, captured = _trace_rule(flat, types, values, [], f"the fwd rule of `{rules.name}`")
         return graph, found[0], (*[False] * len(captured), *active), captured
 
-    def _trace_bwd(self, arrays, residuals, structure, ys, x_types, active):
+    def _trace_bwd(self, arrays, residuals, structure, ys, x_types, active, used):
         rules = self.rules
         in_types = [typeof(x) for x in arrays]
         y_types = [typeof(y) for y in ys]
@@ -146,6 +162,8 @@ class UserRule(Rule):
             it, cts = iter(tracers[: len(arrays)]), iter(tracers[len(arrays) :])
             given = structure.unflatten([next(it) if is_array(x) else x for x in residuals])
             full = [next(cts) if dtypes.is_inexact(t.dtype) else float0_zeros(t.shape) for t in y_types]
+            if rules.symbolic_zeros:
+                full = [x if u else SymbolicZero(t.shape, x.dtype) for x, u, t in zip(full, used, y_types, strict=True)]
             assert rules.bwd is not None
             made = rules.bwd(given, rules.out_structure.unflatten(full))
             return self._checked_cts(made, x_types, active)
@@ -170,9 +188,9 @@ class UserRule(Rule):
         for ct, t, a in zip(leaves, x_types, active, strict=True):
             if not a:
                 continue
-            if _is_zero(ct):
+            if ct is None or (isinstance(ct, SymbolicZero) and ct.shape == t.shape):
                 ct = zeros_like(t)
-            got = typeof(ct)
+            got = array_type(ct.shape, ct.dtype) if isinstance(ct, SymbolicZero) else typeof(ct)
             if got.shape != t.shape:
                 raise ValueError(f"{what} returned a cotangent {got} for an argument {t}, at {at()}; shapes must agree")
             out.append(_convert(ct, t.dtype, what, t))
@@ -195,7 +213,7 @@ class UserRule(Rule):
             if not (isinstance(made, (tuple, list)) and len(made) == 2):
                 raise TypeError(f"the vmap rule of `{rules.name}` must return a pair (result, which leaves are "
                                 f"batched), got {describe(made)}, at {at()}")  # fmt: skip
-            ys = _leaves(made[0], rules, "the vmap rule", "result")
+            ys = _leaves(made[0], rules, "the vmap rule")
             masks.append(tuple(map(bool, tree.broadcast_prefix(made[1], made[0], who="vmap rule"))))
             for y, m, t in zip(ys, masks[0], graph.out_types, strict=True):
                 want = (kind.size, *t.shape) if m else t.shape
@@ -229,11 +247,20 @@ def _closed(rule, frame, eqn, reached) -> Eqn:
         jvp, active, captured = rule.trace_jvp(types, values, reached)
         prim, made = with_jvp_p, {"graph": params["graph"], "jvp": intern(jvp)}
     else:
-        fwd, bwd, active, captured = rule.trace_vjp(types, values, reached)
+        fwd, bwd, active, captured = rule.trace_vjp(types, values, reached, _used(frame, eqn))
         prim, made = with_vjp_p, {"graph": params["graph"], "fwd": intern(fwd), "bwd": intern(bwd)}
     extras = tuple([_operand(frame, x, eqn) for x in captured])
     made |= {"active": active, "extras": len(extras), "name": name}
     return Eqn(prim, (*extras, *eqn.ins), tuple(made.items()), eqn.outs)
+
+
+def _used(frame: Frame, eqn: Eqn) -> list[bool]:
+    """Which results of an equation the results of the frame depend on by way of floats: others have no cotangents."""
+    types, found = frame.types, set(frame.outs)
+    for later in reversed(frame.eqns[frame.definition[eqn.outs[0]] + 1 :] if eqn.outs else []):
+        if not found.isdisjoint(later.outs):
+            found.update([a for a in later.ins if type(a) is int and dtypes.is_inexact(types[a].dtype)])
+    return [o in found and dtypes.is_inexact(types[o].dtype) for o in eqn.outs]
 
 
 class MappedRule(Rule):
@@ -263,8 +290,8 @@ class MappedRule(Rule):
         want = (*self.out_batched, *pick(self.out_batched, floats))
         return self._mapped(jvp, (*[False] * k, *self.batched, *tangents), want), active, captured
 
-    def trace_vjp(self, types, values, reached) -> tuple[Graph, Graph, tuple[bool, ...], list]:
-        fwd, bwd, active, captured = self.inner.trace_vjp(self._rows(types), [None] * len(types), reached)
+    def trace_vjp(self, types, values, reached, used) -> tuple[Graph, Graph, tuple[bool, ...], list]:
+        fwd, bwd, active, captured = self.inner.trace_vjp(self._rows(types), [None] * len(types), reached, used)
         k, residuals = len(captured), len(fwd.out_types) - len(self.out_batched)
         y_batched = pick(self.out_batched, self._floats(fwd))
         fwd = self._mapped(fwd, (*[False] * k, *self.batched), (*self.out_batched, *[True] * residuals))
@@ -286,7 +313,9 @@ class MappedRule(Rule):
             outs = inline(new, xs)
             made = []
             for x, b, w in zip(outs, mask, want, strict=True):
-                assert w or not b, "a rule returned a batched result for an unbatched one"
+                if b and not w:
+                    raise TypeError(f"a rule of `{self.rules.name}` made a result that differs between the rows of "
+                                    f"`vmap`, where that of the function does not, at {at()}")  # fmt: skip
                 made.append(batch(x, self.size) if w and not b else x)
             return made
 
@@ -342,11 +371,11 @@ def _tangents(xs, active, given, symbolic) -> list:
     return made
 
 
-def _leaves(value, rules: Rules, which: str, what: str) -> list:
+def _leaves(value, rules: Rules, which: str) -> list:
     """The leaves of a result of a rule, whose tree must be that of the function's result."""
     _, structure = tree.flatten(value)
     if structure != rules.out_structure:
-        raise TypeError(f"{which} of `{rules.name}` must return a {what} with the tree of the function's, "
+        raise TypeError(f"{which} of `{rules.name}` must return a result with the tree of the function's, "
                         f"{rules.out_structure}, got {structure}, at {at()}")  # fmt: skip
     return Outputs(which, rules.fun, value).traced
 
@@ -426,7 +455,7 @@ def apply(rules: Rules, fun: Callable, args: tuple) -> Any:
     types = [typeof(x) for x in leaves]
     graph, captured = trace(flat, types, leaves, transform="custom rules", name=rules.name, concrete=True)
     rules.out_structure = out[-1].structure
-    rule = UserRule(rules, len(captured))
+    rule = UserRule(rules, captured, graph.out_types)
     values = bind(custom_p, *captured, *leaves, graph=intern(graph), rule=rule, name=rules.name)
     return out[-1].build(values)
 

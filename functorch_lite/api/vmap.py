@@ -9,12 +9,22 @@ from typing import Any
 import numpy as np
 
 from functorch_lite import tree
-from functorch_lite.api.arguments import Outputs, argument_text, check_callable, leaf_array, name_of, wraps
+from functorch_lite.api.arguments import (
+    Outputs,
+    argument_text,
+    check_callable,
+    float0_zeros,
+    is_float0,
+    leaf_array,
+    name_of,
+    wraps,
+)
+from functorch_lite.axes import Axis
 from functorch_lite.errors import AxisNameError
 from functorch_lite.ir import ArrayType, Graph, compact
 from functorch_lite.prims.shape import broadcast, transpose
 from functorch_lite.source import caller
-from functorch_lite.trace import Axis, Frame, alone, at, current_frame, executor, run, this_frame, trace
+from functorch_lite.trace import Frame, alone, at, current_frame, executor, run, this_frame, trace
 from functorch_lite.transforms.close import Mapping, closing
 from functorch_lite.transforms.common import rewrite, via, within
 from functorch_lite.transforms.simplify import dce, simplify
@@ -78,7 +88,10 @@ class Leaves:
         leaves, self.structure = tree.flatten((args, kwargs))
         axes = _leaf_axes(who, in_axes, args, kwargs)
         paths, self.arrays = None, []
+        self.voids = [is_float0(x) for x in leaves]  # float0 arrays are traced as booleans
+        self.void_results: list[bool] = []
         for i, x in enumerate(leaves):
+            x = np.zeros(x.shape, bool) if self.voids[i] else x
             if not hasattr(x, "type") and not (axes[i] is None and not hasattr(x, "dtype")):
                 paths = paths or _paths(args, kwargs)
                 x = leaf_array(x, who, fun, paths[i])
@@ -96,9 +109,27 @@ class Leaves:
     def call(self, fun: Callable, tracers: Sequence) -> Any:
         """`fun` of the arguments, with these values for the traced leaves."""
         it = iter(tracers)
-        args, kwargs = self.structure.unflatten(
-            [next(it) if t else x for x, t in zip(self.arrays, self.traced, strict=True)])
-        return fun(*args, **kwargs)
+        leaves = [next(it) if t else x for x, t in zip(self.arrays, self.traced, strict=True)]
+        args, kwargs = self.structure.unflatten(_emptied(leaves, self.voids))
+        result = fun(*args, **kwargs)
+        leaves, structure = tree.flatten(result)
+        self.void_results = [is_float0(x) for x in leaves]
+        if not any(self.void_results):
+            return result
+        return structure.unflatten([np.zeros(x.shape, bool) if is_float0(x) else x for x in leaves])
+
+    def build(self, out: Outputs, values: Sequence) -> Any:
+        """The result for all rows."""
+        result = out.build(values)
+        if not any(self.void_results):
+            return result
+        leaves, structure = tree.flatten(result)
+        return structure.unflatten(_emptied(leaves, self.void_results))
+
+
+def _emptied(leaves: Sequence, voids: Sequence[bool]) -> Sequence:
+    """The leaves, with float0 arrays where booleans stood for them."""
+    return [float0_zeros(np.shape(x)) if v else x for x, v in zip(leaves, voids, strict=True)] if any(voids) else leaves
 
 
 def map_rows(who, fun, in_axes, out_axes, axis_name, axis_size, args, kwargs, axis: Axis | None = None):
@@ -130,7 +161,7 @@ def map_rows(who, fun, in_axes, out_axes, axis_name, axis_size, args, kwargs, ax
     destinations = leaf_out_axes(who, out_axes, out[-1])
     placed = [_place(who, fun, x, b, a, size, t) for x, b, a, t in
               zip(results, mask, destinations, graph.out_types, strict=True)]  # fmt: skip
-    return out[-1].build(placed)
+    return given.build(out[-1], placed)
 
 
 def _leaf_axes(who, in_axes, args, kwargs) -> list:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from functorch_lite.control.call import call, call_p
 from functorch_lite.dtypes import is_inexact
+from functorch_lite.errors import CapturedError
 from functorch_lite.ir import ArrayType, Eqn, Graph, Primitive, Token, applied, intern, is_open, subgraphs
 from functorch_lite.prims.linear import is_linear
 from functorch_lite.prims.shape import batch, zeros_like
@@ -41,8 +42,23 @@ def _primal_vmap(size, xs, batched, *, graph, extras, name, axis_name=None, **_)
     return call(new, xs[extras:], name), mask
 
 
+@rewrite
+def _all_batched(graph: Graph, size: int, mask: tuple[bool, ...]) -> tuple[Graph, tuple[bool, ...]]:
+    """A mapped graph with all of its results batched."""
+    if all(mask):
+        return graph, mask
+
+    def body(*args):
+        return [x if b else batch(x, size) for x, b in zip(inline(graph, args), mask, strict=True)]
+
+    return rebuild(body, graph.in_types, "vmap"), (True,) * len(mask)
+
+
 def _vmap_custom(size, xs, batched, *, graph, rule, name, axis_name=None):
     new, mask = vmap_pass.vmap(graph, size, batched, axis_name)
+    if any(batched) and (axis_name is None or not vmap_pass.mentions(graph, axis_name)):
+        # the tangent of a result that is the same for all rows may still differ between them
+        new, mask = _all_batched(new, size, mask)
     mapped = rule.mapped(size, batched, mask, axis_name)
     return bind(custom_p, *xs, graph=intern(new), rule=mapped, name=name), mask
 
@@ -61,8 +77,8 @@ custom_p = Primitive(
 # ---- closed for forward mode ----
 
 
-def captured_error(name: str, type_: ArrayType) -> TypeError:
-    return TypeError(f"`{name}` has its own derivative rule, but captured {type_}, which is differentiated here, "
+def captured_error(name: str, type_: ArrayType) -> CapturedError:
+    return CapturedError(f"`{name}` has its own derivative rule, but captured {type_}, which is differentiated here, "
                      f"at {at()}; pass it as an argument")  # fmt: skip
 
 
@@ -151,10 +167,7 @@ def _vmap_pullback(size, xs, batched, *, bwd, residuals, name, axis_name=None):
     """All tangents are made batched, so that the cotangent of one that was not is summed by its own transpose."""
     new, mask = vmap_pass.vmap(bwd, size, (*batched[:residuals], *[True] * (len(bwd.ins) - residuals)), axis_name)
 
-    def body(*args):
-        return [x if b else batch(x, size) for x, b in zip(inline(new, args), mask, strict=True)]
-
-    new = rebuild(body, new.in_types, "vmap")
+    new, _ = _all_batched(new, size, mask)
     xs = [*xs[:residuals], *[x if b else batch(x, size) for x, b in list(zip(xs, batched, strict=True))[residuals:]]]
     made = bind(pullback_p, *xs, bwd=intern(new), residuals=residuals, name=name)
     return made, (True,) * len(made)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from functorch_lite import dtypes, tree
+from functorch_lite.axes import Axis
 from functorch_lite.config import config
 from functorch_lite.errors import AxisNameError
 from functorch_lite.ir import Primitive
@@ -18,7 +19,7 @@ from functorch_lite.prims import collective as c
 from functorch_lite.prims import elementwise as e
 from functorch_lite.prims.reduce import reduce_max, reduce_min
 from functorch_lite.prims.shape import full, reduce_sum, reshape, transpose
-from functorch_lite.trace import Axis, at, bind, current_frame, typeof
+from functorch_lite.trace import at, bind, current_frame, typeof
 
 __all__ = [
     "all_gather", "all_to_all", "axis_index", "axis_size", "pmax", "pmean", "pmin", "ppermute", "pshuffle", "psum",
