@@ -59,7 +59,7 @@ def test_the_log_is_the_plain_one(name):
     assert events(TRANSFORMS[name], X) == events(lambda f: f, X)
 
 
-def test_an_effect_of_tangents_holds_back_later_effects_in_nested_functions():
+def test_what_is_known_does_not_wait_for_effects_of_tangents():
     log = []
 
     @fl.custom_jvp
@@ -84,7 +84,55 @@ def test_an_effect_of_tangents_holds_back_later_effects_in_nested_functions():
     assert log == ["tangent", "later"]
     log.clear()
     fl.jit(lambda x, t: fl.linearize(g, x)[1](t))(1.0, 1.0)
-    assert log == ["tangent", "later"]
+    assert log == ["later", "tangent"]
+
+
+def saying(log, tag):
+    def f(y):
+        fl.debug.callback(lambda v: log.append(tag), y)
+        return 2 * y
+
+    return f
+
+
+AFTER = {
+    "jit": lambda f: (fl.jit(f), 1),
+    "checkpoint": lambda f: (fl.checkpoint(f), 1),
+    "cond": lambda f: (lambda y: fl.lax.cond(y > 0, f, lambda y: y, y), 1),
+    "scan": lambda f: (lambda y: fl.lax.scan(lambda c, _: (f(c), None), y, None, length=2)[0], 2),
+    "fori_loop": lambda f: (lambda y: fl.lax.fori_loop(0, 2, lambda i, c: f(c), y), 2),
+    "vmap": lambda f: (lambda y: fnp.sum(fl.vmap(f)(fnp.stack([y, y]))), 2),
+}
+
+
+@pytest.mark.parametrize("after", AFTER)
+@pytest.mark.parametrize("ruled", ["alone", "inside"])
+def test_effects_of_backward_rules_come_last(after, ruled):
+    """Also where functions that act come after, and where the function with the rule is inside of others."""
+    log = []
+
+    @fl.custom_vjp
+    def f(x):
+        return saying(log, "forward")(x)
+
+    def backward(x, ct):
+        fl.debug.callback(lambda ct: log.append("backward"), ct)
+        return (2 * ct,)
+
+    f.defvjp(lambda x: (f(x), x), backward)
+    g, times = AFTER[after](saying(log, "after") if ruled == "alone" else f)
+    program = (lambda x: g(f(x))) if ruled == "alone" else g
+    slope = 4.0 if after == "vmap" else 2.0**times
+    want = [*["forward"] * times, *["backward"] * times]
+    if ruled == "alone":
+        want, slope = ["forward", *["after"] * times, "backward"], 2 * slope
+    assert fl.jit(fl.grad(program))(0.5) == slope
+    assert log == want
+    log.clear()
+    assert fl.jit(lambda x: fl.vjp(program, x)[1](1.0)[0])(0.5) == slope
+    assert log == want
+    assert fl.grad(program)(0.5) == slope
+    assert fl.hvp(program, 0.5, 1.0) == 0
 
 
 def test_under_vmap_once_per_row():

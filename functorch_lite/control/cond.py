@@ -99,8 +99,6 @@ def _partition(eqn, known, types):
     parts = split(branches, tuple(known[1:]))
     operands, outs = pick(eqn.ins[1:], known[1:]), pick(eqn.outs, parts[0].known)
     firsts, seconds, places, saved = joined(parts)
-    if _effects(firsts) & _effects(seconds):
-        return None, eqn
     start = len(types)
     types.extend(saved)
     first_outs = (*outs, *range(start, len(types)))

@@ -80,7 +80,7 @@ def _halves(body: Graph, loop: While, known: tuple[bool, ...]) -> Halves | None:
             break
         unknown = (*unknown[:n], *[not k for k in part.known])
     tested = depends(loop.cond)
-    if members(unknown) & (tested[0] | tested.effects) or set(part.first.effects) & set(part.second.effects):
+    if members(unknown) & (tested[0] | tested.effects):
         return None
     return _split(loop, part, known)
 

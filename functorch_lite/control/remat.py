@@ -149,8 +149,6 @@ def _partition(eqn, known, types):
     params = dict(eqn.params)
     part, again = split(params["graph"], tuple(known), params["policy"])
     first, second = part.first, part.second
-    if set(first.effects) & set(second.effects):  # they act in their order: all of them later
-        return None, eqn
     known_ins, outs = pick(eqn.ins, known), pick(eqn.outs, part.known)
     start = len(types)
     types.extend(first.out_types[len(outs) :])

@@ -351,7 +351,7 @@ def _partition(eqn, known, types):
     loop = Loop(**dict(eqn.params))
     parts = split(loop, tuple(known))
     first, second = parts.first, parts.second
-    if set(first.graph.effects) & set(second.graph.effects) or not first.graph.outs:
+    if not first.graph.outs:
         return None, eqn
     outs = pick(eqn.outs, parts.known)
     start = len(types)

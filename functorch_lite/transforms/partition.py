@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from functorch_lite.ir import Eqn, Graph, compact, eqn_effects
+from functorch_lite.ir import Eqn, Graph, compact
 from functorch_lite.transforms.common import pick, rewrite
 
 
@@ -27,27 +27,26 @@ class Partition(NamedTuple):
 
 @rewrite
 def partition(graph: Graph, known: tuple[bool, ...], late: tuple[bool, ...] | None = None) -> Partition:
-    """Split `graph` by which inputs are known; results marked in `late` are unknown whatever they depend on."""
+    """Split `graph` by which inputs are known; results marked in `late` are unknown whatever they depend on.
+
+    Effects keep their order within each half. What is known never waits for an effect of what is not: the results of a
+    function are there before its tangents are.
+    """
     types, unknown = list(graph.types), set(pick(graph.ins, known, False))
     first, second, first_from, second_from = [], [], [], []  # equations, and the indices of their origins
-    pinned: set[str] = set()  # kinds of effect that an unknown equation had: the later ones stay behind it
     for k, eqn in enumerate(graph.eqns):
-        prim, ins, _, outs = eqn
-        waits = pinned and not pinned.isdisjoint(eqn_effects(eqn))
-        if not waits and unknown.isdisjoint(ins):
+        if unknown.isdisjoint(eqn.ins):
             first.append(eqn)
             first_from.append(k)
             continue
-        ks, split = tuple([a not in unknown for a in ins]), prim.partition
-        early, rest = map(_several, split(eqn, ks, types)) if split and any(ks) and not waits else ([], [eqn])
+        ks, split = tuple([a not in unknown for a in eqn.ins]), eqn.prim.partition
+        early, rest = map(_several, split(eqn, ks, types)) if split and any(ks) else ([], [eqn])
         first.extend(early)
         first_from.extend([k] * len(early))
         for made in rest:
             second.append(made)
             second_from.append(k)
             unknown.update(made.outs)
-            if made.prim.many or made.prim.effects:
-                pinned.update(eqn_effects(made))
     late = late if late is not None else (False,) * len(graph.outs)
     out_known = tuple([o not in unknown and not wait for o, wait in zip(graph.outs, late, strict=True)])
     outs, late_outs = pick(graph.outs, out_known), pick(graph.outs, out_known, False)
