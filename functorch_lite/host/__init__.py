@@ -15,6 +15,7 @@ from functorch_lite.host import (  # noqa: F401  they register themselves
     effect,
     elementwise,
     execute,
+    fft,
     index,
     linear_call,
     linear_solve,

@@ -2,6 +2,7 @@
 
 from functorch_lite.lax.branches import *  # noqa: F403  each module lists its names in __all__
 from functorch_lite.lax.elementwise import *  # noqa: F403
+from functorch_lite.lax.fft import *  # noqa: F403
 from functorch_lite.lax.index import *  # noqa: F403
 from functorch_lite.lax.loops import *  # noqa: F403
 from functorch_lite.lax.parallel import *  # noqa: F403

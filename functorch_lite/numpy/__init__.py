@@ -8,7 +8,7 @@ from numpy import (
 )
 
 from functorch_lite.array import Array as ndarray
-from functorch_lite.numpy import linalg, methods
+from functorch_lite.numpy import fft, linalg, methods
 from functorch_lite.numpy.arithmetic import (
     angle, copysign, divmod, float_power, floor_divide, fmod, frexp, gcd, heaviside, hypot, iscomplex, isreal, lcm,
     ldexp, logaddexp, logaddexp2, mod, modf, pow, power, remainder, sinc, spacing,
@@ -103,7 +103,7 @@ __all__ = [
     "cumulative_prod", "cumulative_sum", "deg2rad", "degrees", "delete", "diag", "diag_indices",
     "diag_indices_from", "diagflat", "diagonal", "diff", "digitize", "divide", "divmod", "dot", "double", "dsplit",
     "dstack", "dtype", "e", "ediff1d", "einsum", "einsum_path", "empty", "empty_like", "equal", "euler_gamma",
-    "exp", "exp2", "expand_dims", "expm1", "extract", "eye", "fabs", "fill_diagonal", "finfo", "flatnonzero",
+    "exp", "exp2", "expand_dims", "expm1", "extract", "eye", "fabs", "fft", "fill_diagonal", "finfo", "flatnonzero",
     "flip", "fliplr", "flipud", "float16", "float32", "float4_e2m1fn", "float64", "float8_e3m4", "float8_e4m3",
     "float8_e4m3b11fnuz", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu",
     "float_", "float_power", "floating", "floor", "floor_divide", "fmax", "fmin", "fmod", "frexp", "from_dlpack",

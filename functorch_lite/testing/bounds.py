@@ -30,7 +30,7 @@ _EXACT = frozenset(
 )
 # Operations that add or multiply many elements: the terms are changed, as the sum may be smaller than they are.
 _SUMS = frozenset(
-    "reduce_sum dot cumsum cumprod cumlogsumexp recurrence reduce_prod scatter_add scatter_mul softmax".split()
+    "reduce_sum dot cumsum cumprod cumlogsumexp recurrence reduce_prod scatter_add scatter_mul softmax fft".split()
 )
 # Units in the last place that compiled code may be off, where that is more than a few.
 _UNITS = {

@@ -9,6 +9,7 @@ from functorch_lite.testing.examples import (  # noqa: F401
     cumulative,
     effect,
     elementwise,
+    fft,
     index,
     nested,
     random,

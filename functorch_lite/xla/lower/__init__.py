@@ -10,6 +10,7 @@ from functorch_lite.xla.lower import (  # noqa: F401  they register themselves
     cumulative,
     effect,
     elementwise,
+    fft,
     index,
     linear_call,
     linear_solve,

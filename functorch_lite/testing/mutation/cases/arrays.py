@@ -9,6 +9,7 @@ from functorch_lite import lax
 from functorch_lite.api.vmap import vmap
 from functorch_lite.prims import activation, contract, cumulative
 from functorch_lite.prims import elementwise as e
+from functorch_lite.prims import fft as fourier
 from functorch_lite.prims import reduce as r
 from functorch_lite.prims import shape as s
 from functorch_lite.prims import slicing as sl
@@ -93,6 +94,14 @@ for _reverse in (False, True):
 case("recurrence of a constant", lambda b: cumulative.recurrence(s.full((3,), 0.5, np.dtype(float)), b, 0, False), V)
 case("softmax", lambda x: activation.softmax(x, (1,)), R)
 case("softmax of all", lambda x: activation.softmax(x, (0, 1)), R)
+for _n in (1, 4, 5):
+    _there = lambda x, n=_n: fourier.fft(x, "rfft", n, 1)
+    case(
+        f"rfft of {_n}",
+        lambda x, n=_n, there=_there: e.sin(fourier.fft(e.mul(there(x), there(x)), "irfft", n, 1)),
+        between(-1, 1, (2, _n)),
+    )
+case("fft", lambda x, y: e.real(fourier.fft(e.sin(fourier.fft(e.complex_(x, y), "fft", 3, 0)), "ifft", 3, 0)), V, V)
 for _spec, _one, _two in (
     ("ij,jk->ik", (2, 3), (3, 4)),
     ("i,i->", (3,), (3,)),
