@@ -84,7 +84,7 @@ def _transpose(cts, index, *xs, branches):
     mask, wanted = _any([m for _, m in made]), pick(branches[0].in_types, linear)
     types = [t.strong() if m else None for t, m in zip(wanted, mask, strict=True)]
     graphs = [_filled(new, own, types) for new, own in made]
-    outs = switch(index, graphs, [*pick(xs, linear, False), *[ct for ct in cts if ct is not None]]) if any(mask) else []
+    outs = switch(index, graphs, [*pick(xs, linear, False), *[ct for ct in cts if ct is not None]])
     found = iter(spread(outs, mask))
     return [None, *[next(found) if is_wanted else None for is_wanted in linear]]
 

@@ -81,15 +81,13 @@ def _vmap(size, xs, batched, *, axis_name=None, **params):
     """An operand whose cotangent is batched is made batched, so that the transpose of that sums it over the rows."""
     pair = Pair(**params)
     fixed, ins = tuple(batched[: pair.fixed]), tuple(batched[pair.fixed :])
-    outs = (False,) * len(pair.fun.outs)
     while True:
-        there = vmap_pass.vmap(pair.fun, size, (*fixed, *ins), axis_name)[1]
-        there = tuple([a or b for a, b in zip(outs, there, strict=True)])
-        back = vmap_pass.vmap(pair.back, size, (*fixed, *there), axis_name)[1]
+        outs = vmap_pass.vmap(pair.fun, size, (*fixed, *ins), axis_name)[1]
+        back = vmap_pass.vmap(pair.back, size, (*fixed, *outs), axis_name)[1]
         more = tuple([a or b for a, b in zip(ins, back, strict=True)])
-        if (more, there) == (ins, outs):
+        if more == ins:
             break
-        ins, outs = more, there
+        ins = more
     fun = mapped(pair.fun, size, (*fixed, *ins), outs, axis_name)
     back = mapped(pair.back, size, (*fixed, *outs), ins, axis_name)
     linear = all_batched(xs[pair.fixed :], [b or not f for b, f in zip(batched[pair.fixed :], ins, strict=True)], size)

@@ -178,8 +178,7 @@ def _vmap(size, xs, batched, *, axis_name=None, **params):
         ys = [*made[: m + 2], *[_swapped(y) if f else y for y, f in zip(made[m + 2 :], held, strict=True)]]
         return ys, (*flags, False, False, *held)
     if size == 0:
-        empty = [zeros_like(t.with_shape((0, *t.shape))) for t in rec.out_types]
-        return [*given[n:], empty[m], full((), 0, I32), *empty[m + 2 :]], (*flags, True, False, *held)
+        return [zeros_like(t.with_shape((0, *t.shape))) for t in rec.out_types], (True,) * len(rec.out_types)
     runs, safe = started(wide, given, mask)
     made = record(rec.of(wide), safe)
     ends = [chosen(runs, y, x) for y, x in zip(made[:m], given[n:], strict=True)]

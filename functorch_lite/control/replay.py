@@ -258,9 +258,10 @@ def _vmap(size, xs, batched, *, axis_name=None, **params):
     n, s, q, v = rep.consts, rep.states, rep.shared, len(rep.values)
     consts, slots, (count, span), values = rep.parts(xs)
     bc, bk, (of_count, of_span), bv = rep.parts(batched)
+    if size == 0:
+        return all_batched(values, bv, size), (True,) * v
     if of_span:
-        ys = _vmap_spans(size, xs, batched, params, axis_name) if size else all_batched(values, bv, size)
-        return ys, (True,) * v
+        return _vmap_spans(size, xs, batched, params, axis_name), (True,) * v
     ragged = of_count or (typeof(count).shape != () and any(batched))
     states = (*bc, *[True] * s) if ragged else vmap_pass.kept_batched(rep.step, size, n, s, (*bc, *bk), axis_name)
     rows = (*bv[:q], *[b or ragged for b in bv[q:]])
@@ -269,15 +270,13 @@ def _vmap(size, xs, batched, *, axis_name=None, **params):
     linear = mapped(rep.linear, size, mask, mask[n + s :], axis_name)
     slots = [slots_first(x, b, size) if m else x for x, b, m in zip(slots, bk, states[n:], strict=True)]
     values = all_batched(values, [b or not m for b, m in zip(bv, mask[n + s :], strict=True)], size)
-    if ragged and size:
+    if ragged:
         count = all_batched([count], [of_count], size)[0]
         runs = gt(count, zeros_like(typeof(count)))
         runs = reduce_or(runs, range(1, typeof(runs).ndim))
         k = first_of(runs)
         consts = [like_row(x, runs, k) if b else x for x, b in zip(consts, bc, strict=True)]
     wide = rep._replace(step=step, linear=linear)
-    if size == 0 and ragged:
-        return values, mask[n + s :]
     return replay(wide, [*consts, *slots, count, span, *values]), mask[n + s :]
 
 

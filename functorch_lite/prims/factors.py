@@ -12,8 +12,6 @@ from functorch_lite.trace import bind, typeof
 def other_factors(keys, values):
     """Per value, the product of the others with the same key; `keys` and `values` are vectors, the keys integers."""
     n = typeof(keys).size
-    if n < 2:
-        return s.full((n,), 1, typeof(values).dtype)
     sort = PRIMITIVES["sort"]  # it reads with gathers, and the scatters need it here
     along = {"dimension": 0, "num_keys": 1, "stable": True}
     keys, values, order = bind(sort, keys, values, s.iota(typeof(keys).dtype, (n,), 0), **along)
@@ -31,6 +29,6 @@ def _passed(keys, values, n: int, way: int):
         return e.select(e.eq(keys, moved(keys, k, -1)), moved(x, k, 1), 1)
 
     made, k = neighbours(values, 1), 1
-    while k < n - 1:
+    while k < n:
         made, k = e.mul(made, neighbours(made, k)), 2 * k
     return made

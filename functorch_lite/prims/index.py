@@ -33,6 +33,7 @@ from functorch_lite.prims.slicing import slice as static_slice
 from functorch_lite.trace import at, bind, typeof
 
 I32, I64 = np.dtype(np.int32), np.dtype(np.int64)
+_I32_MOST = np.iinfo(I32).max
 
 
 def window_axes(ndim: int, dims) -> tuple[int, ...]:
@@ -228,19 +229,23 @@ def window_sizes(ndim, updates_shape, dims) -> tuple[int, ...]:
     return tuple(sizes)
 
 
-def _gathered(x, indices, updates, dims, mode, unique, ordered):
-    """What stands in `x` where the updates go; 0 where they are dropped."""
+def _gathered(x, indices, updates, dims, mode, unique, ordered, fill=0):
+    """What stands in `x` where the updates go; `fill` where they are dropped."""
     sizes = window_sizes(typeof(x).ndim, updates.shape, dims)
-    return gather(x, indices, dims, sizes, _GATHER_MODE[mode], 0, unique, ordered)
+    return gather(x, indices, dims, sizes, _GATHER_MODE[mode], fill, unique, ordered)
+
+
+def _numbered(shape):
+    """The elements of a shape by number, the last axis the fastest."""
+    n = math.prod(shape)
+    return s.reshape(s.iota(I32 if n <= _I32_MOST else I64, (n,), 0), shape)
 
 
 def _winners(x, indices, updates, rest):
-    """Which update is the one that remains at each position, by number from 1 (0: none), and a mask of the updates."""
-    type_, n = updates.type, updates.type.size
-    dtype = I32 if n < 2**31 - 1 else I64
-    numbers = e.add(s.reshape(s.iota(dtype, (n,), 0), type_.shape), 1)
-    winner = scatter(s.full(x.shape, 0, dtype), indices, numbers, *rest)
-    return winner, e.eq(_gathered(winner, indices, updates, *rest), numbers)
+    """Which update is the one that remains at each position, by number (-1: none), and a mask of the updates."""
+    numbers = _numbered(updates.shape)
+    winner = scatter(s.full(x.shape, -1, typeof(numbers).dtype), indices, numbers, *rest)
+    return winner, e.eq(_gathered(winner, indices, updates, *rest, fill=-1), numbers)
 
 
 def _zeros(x):
@@ -256,7 +261,7 @@ def _jvp_set(ts, y, x, indices, updates, *, dims, mode, unique, ordered):
     if unique:
         return scatter(_zeros(x) if tx is None else tx, indices, tu, *rest)
     winner, won = _winners(x, indices, updates, rest)
-    below = _zeros(x) if tx is None else e.select(e.eq(winner, 0), tx, 0)
+    below = _zeros(x) if tx is None else e.select(e.lt(winner, 0), tx, 0)
     return scatter_add(below, indices, e.select(won, tu, 0), *rest)
 
 
@@ -296,11 +301,9 @@ def _jvp_mul(ts, y, x, indices, updates, *, dims, mode, unique, ordered):
 
 def _other_factors(x, indices, updates, rest):
     """Per update, the product of the others at its position; those that are dropped are together, and do not matter."""
-    cells, n = typeof(x).size, typeof(updates).size
-    dtype = I32 if max(cells, n) < 2**31 - 1 else I64
-    places = e.add(s.reshape(s.iota(dtype, (cells,), 0), typeof(x).shape), 1)
-    keys = s.reshape(_gathered(places, indices, updates, *rest), (n,))
-    return s.reshape(other_factors(keys, s.reshape(updates, (n,))), typeof(updates).shape)
+    shape, n = typeof(updates).shape, typeof(updates).size
+    keys = s.reshape(_gathered(_numbered(typeof(x).shape), indices, updates, *rest, fill=-1), (n,))
+    return s.reshape(other_factors(keys, s.reshape(updates, (n,))), shape)
 
 
 def _transpose_mul(ct, x, indices, updates, *, dims, mode, unique, ordered):

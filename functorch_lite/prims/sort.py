@@ -10,7 +10,7 @@ from functorch_lite import dtypes
 from functorch_lite.errors import ShapeError
 from functorch_lite.ir import Eqn, Primitive, array_type
 from functorch_lite.prims.index import I32, I64, gather
-from functorch_lite.prims.shape import batch, full, iota, reshape
+from functorch_lite.prims.shape import batch, iota, reshape, zeros_like
 from functorch_lite.trace import at, bind
 
 
@@ -18,7 +18,7 @@ def take_along(x, positions, axis):
     """The elements of `x` at distinct `positions` along `axis`; all other axes run together."""
     shape = positions.shape
     if 0 in shape:
-        return full(shape, 0, x.dtype)  # along an empty axis there is no window of size 1
+        return zeros_like(array_type(shape, x.dtype))  # along an empty axis there is no window of size 1
     others = tuple([a for a in range(len(shape)) if a != axis])
     return gather(x, reshape(positions, (*shape, 1)), ((), (axis,), (axis,), others, others), (1,) * len(shape),
                   "promise", unique=True)  # fmt: skip

@@ -215,7 +215,7 @@ def key_impl(keys) -> str:
 # ---- new keys ----
 
 
-def split(key, num=2):
+def split(key, num: int | tuple[int, ...] = 2):
     """New keys that are independent of each other: `num` of them, or an array of that shape."""
     words, is_key = words_of("split", key)
     made = p.random_split(words, shape_of("split", num))

@@ -40,7 +40,7 @@ def check_grads(
     if not (isinstance(order, int) and order >= 1):
         raise ValueError(f"check_grads: order must be a positive int, got {order!r}")
     if args is None or argnum is not None or isinstance(args, int):
-        numbers = (0,) if args is None and argnum is None else args if argnum is None else argnum
+        numbers = argnum if argnum is not None else 0 if args is None else args
         return _curried(f, numbers, lambda g, xs: check_grads(g, xs, order, modes, atol, rtol, seed=seed))
     if not isinstance(args, (tuple, list)):
         raise TypeError(f"check_grads takes the arguments of `{name_of(f)}` as a tuple, got {type(args).__name__}")

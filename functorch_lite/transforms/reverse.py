@@ -60,7 +60,7 @@ def backward(graph: Graph, active: tuple[bool, ...], given: tuple[bool, ...]) ->
 def value_and_grad(graph: Graph, active: tuple[bool, ...]) -> Graph:
     """(x...) -> (y, aux...) becomes (x...) -> (y, aux..., dy/dx of active x...)."""
     halves, out_active = _halves(within(jvp, graph, active), active)  # only the whole is simplified, once
-    given = (out_active[0], *[False] * (sum(out_active) - out_active[0])) if any(out_active) else ()
+    given = tuple([k == 0 for k, a in enumerate(out_active) if a])
     linear = (*[False] * len(halves.residuals), *[True] * sum(active))
     back, mask = within(transpose, halves.second, linear, given)
     back = via(back, halves.second)

@@ -65,7 +65,7 @@ collective("pmin", 'lax.pmin({{0}}, "{axis}")', folded(fnp.minimum), kinked=True
 collective("ppermute", 'lax.ppermute({{0}}, "{axis}", {shift})', lambda xs: [xs[-1], *xs[:-1]])
 collective("all_gather", 'lax.all_gather({{0}}, "{axis}")', lambda xs: [fnp.stack(xs)] * len(xs),
            lambda v, n: v.size * n <= 16)  # fmt: skip
-collective("psum_scatter", 'lax.psum_scatter({{0}}, "{axis}")', lambda xs: list(sum(xs)),
+collective("psum_scatter", 'lax.psum_scatter({{0}}, "{axis}")', lambda xs: list(fnp.sum(fnp.stack(xs), 0)),
            lambda v, n: v.ndim and v.shape[0] == n)  # fmt: skip
 collective("all_to_all", 'lax.all_to_all({{0}}, "{axis}", 0, 0)', _exchanged, lambda v, n: v.ndim and v.shape[0] == n,
            jax=False)  # fmt: skip

@@ -21,7 +21,7 @@ def argsort(b):
 def sort_pairs(b):
     """Keys carry values with them."""
     x = b.operand("f", lambda v: v.ndim and v.size)
-    b.emit("sort", "lax.sort_key_val({0}, {1})", x, b.alike(x), check=b.check(lambda x, y: apart(-1)(x)), many=2)
+    b.emit_many("sort", "lax.sort_key_val({0}, {1})", x, b.alike(x), check=b.check(lambda x, y: apart(-1)(x)))
 
 
 @example("top_k")

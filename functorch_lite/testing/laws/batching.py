@@ -106,11 +106,8 @@ def vmap_twice(p: Problem):
     other = vmap_of(vmap_of(p.flat), in_axes=1, out_axes=1)(*grid)
 
     def bound():
-        sizes = None
-        for i, j in itertools.product(range(2), repeat=2):
-            made = rounding(p.flat, [g[i, j] for g in grid])
-            sizes = made.sizes if sizes is None else [np.maximum(a, b) for a, b in zip(sizes, made.sizes, strict=True)]
-        return Bound(sizes, made.equations)
+        made = [rounding(p.flat, [g[i, j] for g in grid]) for i, j in itertools.product(range(2), repeat=2)]
+        return Bound([np.max(s, axis=0) for s in zip(*[m.sizes for m in made], strict=True)], made[0].equations)
 
     p.agree("vmap(vmap(f)) and the same with the two axes swapped", other, one, bound)
 

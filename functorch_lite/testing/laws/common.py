@@ -243,7 +243,7 @@ def pairing(cts: Sequence, ts: Sequence) -> float:
 
 def together(*parts: Bound) -> Bound:
     """The bound of what is off by all of these at once."""
-    sizes = [sum(group) for group in zip(*[p.sizes for p in parts], strict=True)]
+    sizes = [np.sum(group, axis=0) for group in zip(*[p.sizes for p in parts], strict=True)]
     return Bound(sizes, max([p.equations for p in parts]))
 
 

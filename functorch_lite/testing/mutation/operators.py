@@ -112,8 +112,10 @@ def _changes(node, parent, function, passes):
 
 
 def _small(node, parent, function, passes):
-    if isinstance(node, ast.Constant) and type(node.value) in (int, float) and _arithmetic(parent):
-        yield "constant", ast.Constant(node.value + 1 if type(node.value) is int else node.value * 1.5)
+    if isinstance(node, ast.Constant) and type(node.value) is int and _arithmetic(parent):
+        yield "constant", ast.Constant(node.value + 1)
+    if isinstance(node, ast.Constant) and isinstance(node.value, float) and _arithmetic(parent):
+        yield "constant", ast.Constant(node.value * 1.5)
     if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub)) and not _tuple(node):
         other = ast.Sub() if isinstance(node.op, ast.Add) else ast.Add()
         yield "axis", ast.BinOp(node.left, other, node.right)

@@ -85,7 +85,7 @@ _PARTS: dict[str, Callable] = {"sign": _negative, "term": lambda t: None, "facto
 
 def wrong(prim: Primitive, site: RecordSite) -> Any:
     """The rule with the mistake in it."""
-    rule, change = getattr(prim, site.rule), _PARTS.get(site.kind)
+    rule, change = getattr(prim, site.rule), _PARTS.get(site.kind, _negative)
     if site.rule == "jvp" and prim.many:
 
         def jvp(xs, ts, **params):

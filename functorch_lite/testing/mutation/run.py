@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from functorch_lite.testing.mutation import judge, records, swap
+from functorch_lite.testing.mutation import judge, pool, records, swap
 from functorch_lite.testing.mutation.cases import CASES
 from functorch_lite.testing.mutation.explained import explanation
 
@@ -103,12 +102,11 @@ class _Worker:
         return line in self.begun[module]
 
     def judge(self, number: int) -> Verdict:
-        start, site, change = time.perf_counter(), self.sites[number], None
+        start, site = time.perf_counter(), self.sites[number]
         if isinstance(site, records.RecordSite):
-            tries, kind, text = self.tries.get(site[:3], []), site.kind, f"what it returns: {site.kind}"
+            tries = self.tries.get(site[:3], [])
             change = records.Wrong(site, self.forget)
         else:
-            kind, text = site.mutation.kind, site.mutation.text
             tries = self.tries.get((site.module, site.mutation.line), [])  # or, inside an expression of several lines,
             if not tries and len(site.keys) and not self.lines(site.module, site.mutation.line):
                 tries = self.tries.get((site.module, *site.keys[-1][:2]), [])
@@ -120,23 +118,31 @@ class _Worker:
                     found, tried = judge.killed(tries, self.profile.seconds)
             except SyntaxError as error:
                 found = str(error)
-        return Verdict(site.place, kind, text, found, tried, time.perf_counter() - start)
+        return Verdict(site.place, _kind(site), _changed(site), found, tried, time.perf_counter() - start)
 
 
-def _reached(cases: list[int]) -> judge.Reach:
-    modules = judge.modules()
-    return judge.reach(cases, judge.forgetter(modules), judge.by_file(modules))
+class _Watcher:
+    """What the laws reach, case by case."""
+
+    def __init__(self):
+        modules = judge.modules()
+        self.forget, self.files = judge.forgetter(modules), judge.by_file(modules)
+
+    def reach(self, case: int) -> judge.Reach:
+        return judge.reach([case], self.forget, self.files)
 
 
-_worker: list[_Worker] = []
+def _fatal(site) -> Verdict:
+    """The verdict on a mistake that ended the process it was made in."""
+    return Verdict(site.place, _kind(site), _changed(site), "it ends the process", 1, 0.0)
 
 
-def _start(tries, profile) -> None:
-    _worker.append(_Worker(tries, profile))
+def _watching() -> Callable[[int], judge.Reach]:
+    return _Watcher().reach
 
 
-def _judge(number: int) -> Verdict:
-    return _worker[0].judge(number)
+def _judging(tries, profile: Profile) -> Callable[[int], Verdict]:
+    return _Worker(tries, profile).judge
 
 
 class Result(NamedTuple):
@@ -145,32 +151,45 @@ class Result(NamedTuple):
     seconds: float
 
 
-def run(profile: Profile, processes: int = 2, seed: int = 0, only: str | None = None,
-        tell: Callable[[str], None] = lambda text: None) -> Result:  # fmt: skip
-    """Make the mistakes of a profile, drawn by `seed`, and say what became of each; `only`: those whose place contains
-    this."""
+def _changed(site) -> str:
+    """What a mistake changes, in words of its verdict."""
+    return f"what it returns: {site.kind}" if isinstance(site, records.RecordSite) else site.mutation.text
+
+
+def _kind(site) -> str:
+    return site.kind if isinstance(site, records.RecordSite) else site.mutation.kind
+
+
+Selected = Callable[[str, str], bool]
+
+
+def run(profile: Profile, processes: int = 2, seed: int = 0, selected: Selected | None = None,
+        cases: Iterable[str] | None = None, tell: Callable[[str], None] = lambda text: None) -> Result:  # fmt: skip
+    """Make the mistakes of a profile, drawn by `seed`, and say what became of each.
+
+    selected: takes the place and the change of a mutant, and says whether it is wanted. cases: parts of names of the
+    cases to try; all of them if left out.
+    """
     start = time.perf_counter()
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(processes) as pool:
-        reaches = pool.map(_reached, [list(range(k, len(CASES), processes)) for k in range(processes)])
+    tried = [k for k, case in enumerate(CASES) if cases is None or any([part in case.name for part in cases])]
+    reaches = [reach for _, reach in sorted(pool.spread(_watching, (), tried, processes), key=lambda pair: pair[0])]
     tries: dict = {}
     for each in reaches:
         for key, found in each.tries.items():
             tries.setdefault(key, []).extend(found)
     tries = {key: judge.chosen(found, profile.cases) for key, found in tries.items()}
     seconds = lambda: time.perf_counter() - start
-    tell(f"{len(CASES)} cases under {len(judge.NAMES)} laws, after {seconds():.0f} s")
+    tell(f"{len(tried)} cases under {len(judge.NAMES)} laws, after {seconds():.0f} s")
     sites = all_sites(swap.sources(judge.modules()))
-    numbers = [k for k, site in enumerate(sites) if only is None or only in site.place]
+    numbers = [k for k, site in enumerate(sites) if selected is None or selected(site.place, _changed(site))]
     random.Random(seed).shuffle(numbers)
     numbers = numbers[: profile.mutants]
-    verdicts = []
-    with context.Pool(processes, _start, (tries, profile)) as pool:
-        for k, verdict in enumerate(pool.imap_unordered(_judge, numbers, chunksize=4), 1):
-            verdicts.append(verdict)
-            if k % 100 == 0:
-                dead = sum([v.found is not None for v in verdicts])
-                tell(f"{k} of {len(numbers)} mutants, {dead} found, after {seconds():.0f} s")
+    verdicts: list[Verdict] = []
+    for number, made in pool.spread(_judging, (tries, profile), numbers, processes):
+        verdicts.append(made or _fatal(sites[number]))
+        if len(verdicts) % 100 == 0:
+            dead = sum([v.found is not None for v in verdicts])
+            tell(f"{len(verdicts)} of {len(numbers)} mutants, {dead} found, after {seconds():.0f} s")
     verdicts.sort(key=lambda v: (v.place, v.text))
     return Result(verdicts, [f for r in reaches for f in r.failing], seconds())
 

@@ -13,7 +13,7 @@ import inspect
 import sys
 from collections.abc import Callable
 from types import CodeType, FunctionType, ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from functorch_lite.testing.mutation.operators import Mutation, mutations
 
@@ -82,7 +82,7 @@ class _Replaced(ast.NodeTransformer):
     def __init__(self, before, after):
         self.before, self.after = before, after
 
-    def visit(self, node):
+    def visit(self, node) -> Any:
         return self.after if node is self.before else super().generic_visit(node)
 
 

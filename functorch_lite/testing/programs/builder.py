@@ -203,34 +203,41 @@ class Builder:
         """
         statement = Statement(name, text, ins, [b.scope for b in bodies], run=run)
         statement.left = outs
-        return self.add(statement, tuple(run(statement, {v: v.example for v in self.scope.visible()})))
+        return self.add(statement, run(statement, {v: v.example for v in self.scope.visible()}))
 
     # ---- statements ----
 
-    def emit(self, name: str, text: str, *ins: Value | str, check: Callable | None = None, many: int | None = None):
-        """Add `text(*ins)` and run it once; its value, a tuple of them if `many`.
+    def emit(self, name: str, text: str, *ins: Value | str, check: Callable | None = None) -> Value:
+        """Add `text(*ins)` and run it once; its value.
 
         Operands are values, or source of scalars. Raises Rejected where it is not at home or leaves the finite numbers.
         """
-        if any([type(v) is str for v in ins]):
+        statement, made = self.made(name, text, ins, check)
+        return self.add(statement, (made,))[0]
+
+    def emit_many(self, name: str, text: str, *ins: Value | str, check: Callable | None = None) -> tuple[Value, ...]:
+        """As `emit`, of an operation with several results."""
+        return self.add(*self.made(name, text, ins, check))
+
+    def made(self, name: str, text: str, ins: Sequence[Value | str], check: Callable | None) -> tuple[Statement, Any]:
+        """A statement, and what it gives."""
+        values = [v for v in ins if not isinstance(v, str)]
+        if len(values) < len(ins):
             check = check and _bound(check, ins)
             place = iter(range(len(ins)))
-            text = text.format(*[v if type(v) is str else f"{{{next(place)}}}" for v in ins])
-            ins = tuple([v for v in ins if type(v) is not str])
-        statement = Statement(name, text, ins, check=check)
-        xs = [v.example for v in ins]
+            text = text.format(*[v if isinstance(v, str) else f"{{{next(place)}}}" for v in ins])
+        xs = [v.example for v in values]
         if check is not None and not check(*[np.asarray(x) for x in xs]):
             raise Rejected
-        made = compiled(text, len(xs))(*xs)
-        return self.add(statement, (made,) if many is None else tuple(made), many is None)
+        return Statement(name, text, values, check=check), compiled(text, len(xs))(*xs)
 
     def gather(self, name: str, text: str, x: Value, across: Callable, example: Any) -> Value:
         """Add a collective of `x`: `across` gives the rows of results of a list of rows of operands."""
         statement = Statement(name, text, (x,))
         statement.across = across
-        return self.add(statement, (example,), single=True)
+        return self.add(statement, (example,))[0]
 
-    def add(self, statement: Statement, made: tuple, single: bool = False):
+    def add(self, statement: Statement, made: Sequence) -> tuple[Value, ...]:
         """Add a statement that was run: its values, those too large scaled down."""
         values = [Value(y) for y in made]
         if any([v.size > ELEMENTS for v in values]):
@@ -244,7 +251,7 @@ class Builder:
         kept = []
         for v, peak in zip(values, peaks, strict=True):
             kept.append(self.scaled(v, peak) if peak > LARGE else v)
-        return kept[0] if single else tuple(kept)
+        return tuple(kept)
 
     def scaled(self, x: Value, peak: float) -> Value:
         return self.emit("mul", f"{10.0 ** -math.ceil(math.log10(peak / 3.0)):g} * {{0}}", x)
@@ -260,7 +267,7 @@ class Builder:
 
 def _bound(check, ins):
     """A check of all operands as a check of those that are values."""
-    fixed = [None if type(v) is not str else np.asarray(eval(v)) for v in ins]
+    fixed = [np.asarray(eval(v)) if isinstance(v, str) else None for v in ins]
 
     def bound(*xs):
         rest = iter(xs)

@@ -28,7 +28,7 @@ def plan(
     """What programs are drawn by: see `strategies.programs`."""
     if type(max_eqns) is not int or max_eqns < 1:
         raise ValueError(f"programs: max_eqns is {max_eqns!r}; it has to be an int of at least 1")
-    low, high = (args, args) if type(args) is int else args
+    low, high = (args, args) if isinstance(args, int) else args
     if not 1 <= low <= high <= 6:
         raise ValueError(f"programs: args is {args!r}; it has to be an int from 1 to 6, or the fewest and the most")
     if not dtypes.is_float(dtypes.canonical(dtype)):

@@ -202,7 +202,7 @@ def like(x: Any, *, magnitude: float | tuple[float, float] = 1.0) -> Strategy:
     return st.tuples(*parts).map(lambda made: structure.unflatten(list(made)))
 
 
-def keys(shape: tuple[int, ...] = ()) -> Strategy:
+def keys(shape: int | tuple[int, ...] = ()) -> Strategy:
     """Random keys; an array of independent ones if `shape` is given."""
     shape = _shape(shape)
     seeds = st.integers(0, 2**32 - 1)

@@ -3,7 +3,7 @@
 Which law of which case reaches a rule is measured, not written down.
 """
 
-from functorch_lite.testing.mutation.cases import arrays, elementwise, maps, programs  # noqa: F401  they fill the list
+from functorch_lite.testing.mutation.cases import arrays, elementwise, maps, programs, rows  # noqa: F401  they fill it
 from functorch_lite.testing.mutation.cases.common import CASES, Case
 
 __all__ = ["CASES", "Case"]
