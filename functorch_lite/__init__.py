@@ -20,12 +20,14 @@ try:
         debug,
         dtypes,
         errors,
+        flatten_util,
         lax,
         nn,
         numpy,
         random,
         tree,
         tree_util,
+        typing,
     )
     from functorch_lite import host as _host  # noqa: F401  registers the NumPy executor
     from functorch_lite.api.caches import cache_sizes, clear_caches
@@ -72,11 +74,11 @@ __all__ = [
     "closure_convert", "collective_bytes", "config", "custom_batching", "custom_derivatives", "custom_gradient",
     "custom_jvp", "custom_rules", "custom_vjp", "debug", "default_backend", "device_count", "device_get",
     "device_put", "device_put_replicated", "device_put_sharded", "devices", "disable_jit", "dtypes", "error_if",
-    "errors", "eval_shape", "float0", "grad", "hessian", "hvp", "io_callback", "jacfwd", "jacobian", "jacrev",
-    "jit", "jvp", "lax", "linear_call", "linear_transpose", "linearize", "local_device_count", "local_devices",
-    "make_graph", "make_jaxpr", "nn", "numpy", "pmap", "progress", "pure_callback", "random", "register_dataclass",
-    "register_pytree_node", "remat", "replicate", "residuals", "tree", "tree_util", "typeof", "value_and_grad",
-    "vjp", "vmap",
+    "errors", "eval_shape", "flatten_util", "float0", "grad", "hessian", "hvp", "io_callback", "jacfwd", "jacobian",
+    "jacrev", "jit", "jvp", "lax", "linear_call", "linear_transpose", "linearize", "local_device_count",
+    "local_devices", "make_graph", "make_jaxpr", "nn", "numpy", "pmap", "progress", "pure_callback", "random",
+    "register_dataclass", "register_pytree_node", "remat", "replicate", "residuals", "tree", "tree_util", "typeof",
+    "typing", "value_and_grad", "vjp", "vmap",
 ]  # fmt: skip
 
 __version__ = "0.1.0"
