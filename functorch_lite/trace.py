@@ -109,7 +109,7 @@ class Frame:
         elif kind is np.ndarray:
             return self.ndarray(x)
         else:
-            if not hasattr(x, "type"):
+            if not is_typed(x):
                 x = executor.asarray(x)
             key = id(x)
         entry = self.captured.get(key)
@@ -380,10 +380,17 @@ class Executor:
 executor = Executor()
 
 
+def is_typed(x: Any) -> bool:
+    """Whether `x` is an Array or a tracer; what other libraries call `type` is something else."""
+    return type(getattr(x, "type", None)) is ArrayType
+
+
 def typeof(x: Any) -> ArrayType:
     """The type of an array, a tracer, a NumPy array or scalar, or a Python scalar (weak)."""
     try:
-        return x.type
+        found = x.type
+        if type(found) is ArrayType:
+            return found
     except AttributeError:
         pass
     kind = type(x)

@@ -124,6 +124,45 @@ def test_a_traced_array_has_a_device():
         assert transformed(fnp.ones(1)).shape[-1] in (1, 2)
 
 
+class Tensor:
+    """An array of another library, with a method that has the name of an attribute of ours."""
+
+    def __init__(self, x):
+        self.x = np.asarray(x)
+        self.shape, self.dtype = self.x.shape, self.x.dtype
+
+    def type(self):
+        return "Tensor"
+
+    def __array__(self, dtype=None, copy=None):
+        return self.x
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: fl.vmap(fnp.sin)(x),
+        lambda x: fl.jit(fl.vmap(fnp.sin))(x),
+        lambda x: fl.vmap(lambda _, y: fnp.sin(y), in_axes=(0, None))(fnp.ones(1), x)[0],
+        lambda x: fl.jit(lambda y: fnp.sin(x) + 0 * y)(1.0),
+        lambda x: fl.closure_convert(lambda y: fnp.sin(y), x)[0](x),
+        lambda x: fl.lax.cond(True, fnp.sin, fnp.cos, x),
+        lambda x: fl.lax.map(fnp.sin, x),
+        lambda x: fl.grad(lambda y: -fnp.sum(fnp.cos(y)))(x),
+    ],
+)
+def test_arrays_of_other_libraries_are_arguments(call):
+    np.testing.assert_allclose(call(Tensor([1.0, 2.0])), np.sin([1.0, 2.0]), rtol=1e-6)
+
+
+def test_arrays_of_other_libraries_are_indices():
+    x = fnp.arange(6).reshape(2, 3)
+    assert x[:, Tensor([2, 0])].tolist() == [[2, 0], [5, 3]] and x[Tensor([False, True])].tolist() == [[3, 4, 5]]
+    assert x.at[Tensor([1])].set(0).tolist() == [[0, 1, 2], [0, 0, 0]]
+    with pytest.raises(IndexError, match="an index of dtype float64 at test_array_api"):
+        x[Tensor([1.0])]
+
+
 # ---- rules of single functions ----
 
 

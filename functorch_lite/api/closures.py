@@ -14,7 +14,7 @@ from functorch_lite.control.linear_call import linear_call as call_pair
 from functorch_lite.control.together import together
 from functorch_lite.ir import ArrayType
 from functorch_lite.prims.elementwise import convert
-from functorch_lite.trace import Traced, Tracer, at, current_frame, run, trace
+from functorch_lite.trace import Traced, Tracer, at, current_frame, is_typed, run, trace
 
 
 def closure_convert(fun: Callable, *example_args: Any) -> tuple[Callable, list]:
@@ -56,7 +56,7 @@ def closure_convert(fun: Callable, *example_args: Any) -> tuple[Callable, list]:
 
 def _like(x: Any, type_: ArrayType, i: int, args: tuple, fun: Callable) -> Any:
     """An argument of a converted function, in the type that function was traced for."""
-    x = x if hasattr(x, "type") else asarray(x)
+    x = x if is_typed(x) else asarray(x)
     t = x.type
     if t.shape != type_.shape or not (t.weak or t.dtype == type_.dtype):
         where = tree.keystr(tree.flatten_with_path(args)[0][i][0])
@@ -125,7 +125,7 @@ def _cotangents(made: Any, structure: Any, like: Sequence[ArrayType], fun: Calla
                         f"{got}, at {at()}")  # fmt: skip
     cts = []
     for x, t in zip(Outputs("linear_call", fun, made).traced, like, strict=True):
-        x = x if hasattr(x, "type") else asarray(x)
+        x = x if is_typed(x) else asarray(x)
         if x.type.shape != t.shape:
             raise ValueError(f"linear_call: `{name_of(fun)}` returned {x.type} for {t}, at {at()}; shapes must agree")
         if x.type.dtype != t.dtype and not x.type.weak:

@@ -10,7 +10,7 @@ import numpy as np
 from functorch_lite import dtypes, tree
 from functorch_lite.api.arguments import Outputs, check_callable, describe, leaf_names, name_of, wraps
 from functorch_lite.ir import ArrayType, array_type
-from functorch_lite.trace import at, trace, typeof
+from functorch_lite.trace import at, is_typed, trace, typeof
 from functorch_lite.transforms.common import via
 from functorch_lite.transforms.simplify import dce
 
@@ -62,7 +62,7 @@ def struct(t: ArrayType) -> ShapeDtypeStruct:
 
 def type_of_leaf(x: Any, fun: Callable) -> ArrayType:
     """The type of an argument that may be an array or only describe one."""
-    if hasattr(x, "type") and isinstance(x.type, ArrayType):
+    if is_typed(x):
         return x.type
     shape, dtype = getattr(x, "shape", None), getattr(x, "dtype", None)
     if shape is not None and dtype is not None:

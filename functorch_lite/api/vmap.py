@@ -24,7 +24,7 @@ from functorch_lite.errors import AxisNameError
 from functorch_lite.ir import ArrayType, Graph, compact
 from functorch_lite.prims.shape import broadcast, transpose
 from functorch_lite.source import caller
-from functorch_lite.trace import Frame, alone, at, current_frame, executor, run, this_frame, trace
+from functorch_lite.trace import Frame, alone, at, current_frame, executor, is_typed, run, this_frame, trace
 from functorch_lite.transforms.close import Mapping, closing
 from functorch_lite.transforms.common import rewrite, via, within
 from functorch_lite.transforms.simplify import dce, simplify
@@ -92,12 +92,12 @@ class Leaves:
         self.void_results: list[bool] = []
         for i, x in enumerate(leaves):
             x = np.zeros(x.shape, bool) if self.voids[i] else x
-            if not hasattr(x, "type") and not (axes[i] is None and not hasattr(x, "dtype")):
+            if not is_typed(x) and not (axes[i] is None and not hasattr(x, "dtype")):
                 paths = paths or _paths(args, kwargs)
                 x = leaf_array(x, who, fun, paths[i])
             self.arrays.append(x)
         # what is not mapped and no array is handed through
-        self.traced = [hasattr(x, "type") for x in self.arrays]
+        self.traced = [is_typed(x) for x in self.arrays]
         self.axes = [_normal_axis(who, fun, a, x, i, args, kwargs)
                      for i, (a, x) in enumerate(zip(axes, self.arrays, strict=True))]  # fmt: skip
         self.size = _common_size(who, fun, self.arrays, self.axes, axis_size, args, kwargs)

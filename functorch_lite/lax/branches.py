@@ -19,7 +19,7 @@ from functorch_lite.lax.carry import operands as operand_leaves
 from functorch_lite.lax.carry import results
 from functorch_lite.prims.collective import vary
 from functorch_lite.prims.elementwise import clamp, convert, min_, ne
-from functorch_lite.trace import SCALARS, Traced, Tracer, at, current_frame, inline, trace, typeof
+from functorch_lite.trace import SCALARS, Traced, Tracer, at, current_frame, inline, is_typed, trace, typeof
 from functorch_lite.transforms.common import rebuild
 
 __all__ = ["cond", "switch"]
@@ -123,7 +123,7 @@ def _choose(what: str, index: Any, funs: Sequence[Callable], operands: tuple, na
     if type(index) is int:
         leaves, structure = results(what, funs[index], funs[index](*operands), "the result")
         _compare(what, index, funs, operands, names, (leaves, structure))
-        return structure.unflatten([x if hasattr(x, "type") else asarray(x) for x in leaves])
+        return structure.unflatten([x if is_typed(x) else asarray(x) for x in leaves])
     leaves, structure = operand_leaves(operands, f"{what}: the operand")
     types = [typeof(x) for x in leaves]
     made = [_traced(what, fun, structure, types) for fun in funs]

@@ -162,6 +162,8 @@ def _entry(e):
     try:
         return operator.index(e)
     except TypeError:
+        if hasattr(kind, "__array__"):
+            return _array_entry(as_array("index", e))
         raise BadIndexError(f"{e!r} ({kind.__name__}) at {at()} is no index; {_ALLOWED}") from None
 
 
