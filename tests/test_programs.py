@@ -185,6 +185,8 @@ def test_smaller_records():
     (DtypeError, "it is the dtype of floats", {"dtype": "int32"}),
     (ValueError, "'nope' is no primitive with an example", {"only": ("nope",)}),
     (ValueError, "no operations are left", {"only": ("sin",), "without": ("sin",)}),
+    (ValueError, "no operations are left of .* and no control flow", {"only": ("cond",), "control_flow": False}),
+    (TypeError, "only is 'sin'; give a tuple of names", {"only": "sin"}),
     (ValueError, "inputs is 'c'", {"inputs": "c"}),
     (ValueError, "kinds is 'q'", {"kinds": "q"}),
 ])  # fmt: skip

@@ -35,6 +35,12 @@ def test_kinks_are_avoided(x):
     assert np.all(np.abs(x) > 0.05) and np.all(np.abs(x - 1) > 0.05) and np.all(np.diff(x) > 0.05)
 
 
+@quick
+@given(fls.arrays(fls.dtypes("fc", narrow=True), kinks="avoided"))
+def test_shapes_are_those_that_numbers_suffice_for(x):
+    assert x.size <= 64
+
+
 def test_kinks_are_sought():
     both = lambda x: 0.0 in (v := np.asarray(x).tolist()) and len(set(v)) < len(v)
     assert find(fls.arrays("float64", 4, kinks="sought"), both, settings=QUIET) is not None
@@ -123,6 +129,7 @@ def test_every_small_mesh_comes():
 
 @pytest.mark.parametrize(("error", "message", "make"), [
     (ValueError, "dtypes: kinds is 'z'", lambda: fls.dtypes("z")),
+    (ValueError, "dtypes: kinds is 3", lambda: fls.dtypes(3)),
     (ValueError, "shapes: no shape has 2 to 1 axes", lambda: fls.shapes(min_dims=2, max_dims=1)),
     (ValueError, "no shape has 2 to 3 axes of 9 to 9", lambda: fls.shapes(min_dims=2, min_side=9, max_side=9)),
     (ValueError, "the bounds have to be ints", lambda: fls.shapes(min_dims=-1)),
@@ -130,8 +137,14 @@ def test_every_small_mesh_comes():
     (ValueError, "arrays: kinks is 'on'", lambda: fls.arrays(kinks="on")),
     (ValueError, "special numbers cannot keep away", lambda: fls.arrays(kinks="avoided", special=True)),
     (ValueError, "only 2 numbers of f64", lambda: fls.arrays(shape=9, magnitude=0.1, kinks="avoided")),
-    (ValueError, "only 0 numbers of i32 between 0.2 and 0.8", lambda: fls.arrays("int32", 1, magnitude=(0.2, 0.8))),
-    (ValueError, "shape is -1", lambda: fls.arrays(shape=-1)),
+    (ValueError, "no number of i32 is between 0.2 and 0.8", lambda: fls.arrays("int32", 1, magnitude=(0.2, 0.8))),
+    (ValueError, "magnitude is 'a'; it has to be at least 0", lambda: fls.arrays(magnitude="a")),
+    (ValueError, "dtype is an empty strategy", lambda: fls.arrays(st.nothing())),
+    (ValueError, "shape is an empty strategy", lambda: fls.arrays(shape=st.nothing())),
+    (ValueError, "arrays: shape is -1", lambda: fls.arrays(shape=-1)),
+    (ValueError, "arrays: shape is 2.5", lambda: fls.arrays(shape=2.5)),
+    (ValueError, "keys: shape is -1", lambda: fls.keys(-1)),
+    (ValueError, "pytrees: leaves is an empty strategy", lambda: fls.pytrees(st.nothing())),
     (TypeError, "is no dtype of an array", lambda: fls.arrays(fl.float0)),
     (ValueError, "scalars: kind is 'q'", lambda: fls.scalars("q")),
     (TypeError, "like: takes a tree of arrays, got a str", lambda: fls.like(["a"])),

@@ -1,11 +1,13 @@
 """The laws: what holds passes, what does not is said in one block, and bad input in one sentence."""
 
+import itertools
 import subprocess
 import sys
 
 import hypothesis
 import numpy as np
 import pytest
+from hypothesis import strategies as st
 
 import functorch_lite as fl
 import functorch_lite.numpy as fnp
@@ -92,6 +94,7 @@ def test_what_does_not_hold_is_one_block(name):
     assert caught.value.apart > caught.value.bound > 0 and caught.value.program.startswith("graph(")
 
 
+_calls = itertools.count()
 SENTENCES = {
     "kink": (laws.jvp, fnp.abs, np.array([0.0, 1.0]), "NotDifferentiableError", "choose arguments away from the kink"),
     "tie": (laws.vjp, lambda x: fnp.max(x), np.array([1.0, 1.0]), "NotDifferentiableError", "different slopes"),
@@ -100,6 +103,9 @@ SENTENCES = {
     "nan": (laws.jvp, fnp.log, np.array([-1.0, 1.5]), "NotFiniteError", "choose arguments inside its domain"),
     "impure": (laws.jit, lambda x: x * np.random.rand(), X, "FlakyError", "pass what changes as an argument"),
     "flaky": (laws.deterministic, lambda x: x * np.random.rand(), X, "FlakyError", "two calls with the same arguments"),
+    "seldom": (laws.jvp, lambda x: x * (1 + (next(_calls) % 5 == 2)), X, "FlakyError", "pass what changes"),
+    "no array": (laws.jvp, fnp.sin, "a", "TypeError", "law jvp of `sin`: argument 0 (x) is no array: expected"),
+    "python's if": (laws.vmap, lambda x: x if x[0] > 0 else -x, X, "TracerBoolConversionError", "but `vmap` of `<lam"),
     "integers": (laws.jvp, lambda x: x, np.arange(3), "NotApplicableError", "takes no floats"),
     "booleans": (laws.vjp, lambda x: x > 0, X, "NotApplicableError", "returns no floats"),
     "no rules": (laws.custom_rules, fnp.sin, X, "NotApplicableError", "no function with rules of its own"),
@@ -109,7 +115,7 @@ SENTENCES = {
 @pytest.mark.parametrize("name", SENTENCES)
 def test_bad_input_is_said_in_a_sentence(name):
     law, f, x, kind, words = SENTENCES[name]
-    with pytest.raises((AssertionError, ValueError)) as caught:
+    with pytest.raises((AssertionError, ValueError, TypeError)) as caught:
         law(f, x)
     assert type(caught.value).__name__ == kind
     assert words in str(caught.value) and "\n" not in str(caught.value)
@@ -123,6 +129,8 @@ def test_a_tolerance_that_is_too_strict_says_which_bound_it_breaks():
     laws.vjp(wrong, X, tol=10.0)  # a tolerance larger than the bound is the user's word
     with pytest.raises(ValueError, match="tol must be a number that is not negative"):
         laws.jit(f, X, tol=-1)
+    with pytest.raises(ValueError, match="tol must be a number that is not negative, got 'small'"):
+        laws.jit(f, X, tol="small")
     with pytest.raises(ValueError, match="there is no law or group dervative; there are value"):
         laws.all(f, X, only="dervative")
 
@@ -186,6 +194,10 @@ def test_given_draws_what_depends_on_other_arguments():
         flt.given(x=flt.arrays("float64"), v=lambda y: flt.like(y))
     with pytest.raises(TypeError, match="`x` is int; give a strategy"):
         flt.given(x=3)
+    with pytest.raises(ValueError, match="the strategy of `x` is empty; give one"):
+        flt.given(x=st.nothing())
+    with pytest.raises(TypeError, match="the function of `v` gives a int; return a strategy"):
+        flt.given(x=flt.arrays(), v=lambda x: 3)(lambda x, v: None)()
 
 
 def test_given_has_no_deadline_of_its_own():

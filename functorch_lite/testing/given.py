@@ -21,10 +21,12 @@ def given(*strategies: Any, **named: Any) -> Callable:
     """
     for name, each in [*enumerate(strategies), *named.items()]:
         makes_one = isinstance(name, str) and inspect.isfunction(each)
+        what = f"argument {name}" if isinstance(name, int) else f"`{name}`"
         if not (makes_one or isinstance(each, st.SearchStrategy)):
-            what = f"argument {name}" if isinstance(name, int) else f"`{name}`"
             raise TypeError(f"given: {what} is {type(each).__name__}; give a strategy, or by name a function that "
                             "makes one of the arguments before it")  # fmt: skip
+        if not makes_one and each.is_empty:
+            raise ValueError(f"given: the strategy of {what} is empty; give one that has an example to draw")
     if not any(inspect.isfunction(each) for each in named.values()):
         return lambda test: _patient(hypothesis.given(*strategies, **named)(test))
     if strategies:
@@ -43,7 +45,10 @@ def _drawn(draw, named: dict, needed: dict) -> dict:
     made: dict[str, Any] = {}
     for name, each in named.items():
         wanted = needed[name]
-        made[name] = draw(each if wanted is None else each(**{w: made[w] for w in wanted}))
+        strategy = each if wanted is None else each(**{w: made[w] for w in wanted})
+        if not isinstance(strategy, st.SearchStrategy):
+            raise TypeError(f"given: the function of `{name}` gives a {type(strategy).__name__}; return a strategy")
+        made[name] = draw(strategy)
     return made
 
 

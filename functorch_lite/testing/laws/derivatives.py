@@ -49,6 +49,7 @@ def noise_of(p: Problem, inputs: bool) -> list[float]:
 def _smooth_enough(p: Problem, ts, noise) -> None:
     k = one_sided(p.varying, p.floats, ts, noise)
     if k is not None:
+        p.steady()
         where = p.where(p.with_floats()[k])
         raise report.NotDifferentiableError(
             f"law {p.law}: `{p.name}` is not differentiable at these arguments: from the two sides {where} has "
@@ -64,6 +65,7 @@ class _Limits:
         self.values = [v for v in self.limit.values if v is not None]
         for k, value in zip(p.with_floats(), self.limit.values, strict=True):
             if value is None:
+                p.steady()
                 raise report.NotDifferentiableError(
                     f"law {p.law}: `{p.name}` is not finite next to these arguments, at {p.where(k)}; choose arguments "
                     "away from the edge of its domain", law=p.law, where=p.where(k))  # fmt: skip

@@ -38,14 +38,18 @@ def plan(
     kinds = "f" + "".join([k for k in dict.fromkeys(kinds) if k != "f"])
     if not inputs or not set(inputs) <= set(kinds):
         raise ValueError(f"programs: inputs is {inputs!r}; it names kinds of dtypes among {kinds!r}")
+    for name, given in (("only", only), ("without", without)):
+        if isinstance(given, str):
+            raise TypeError(f"programs: {name} is {given!r}; give a tuple of names, such as ({given!r},)")
     unknown = [n for n in [*(only or ()), *without] if n not in EXAMPLES]
     if unknown:
         raise ValueError(f"programs: {unknown[0]!r} is no primitive with an example; `EXAMPLES` names them")
     admits = lambda e: set(e.kinds) <= set(kinds) and (e.jax or not jax) and (e.smooth or not smooth)
     named = EXAMPLES if only is None else [name for name in EXAMPLES if name in only]
     chosen = [e for name in named for e in EXAMPLES[name] if e.name not in without and admits(e)]
-    if not chosen:
-        raise ValueError(f"programs: no operations are left of only={only!r} without {without!r} for kinds {kinds!r}")
     operations = tuple([e.make for e in chosen if not e.construct])
     constructs = tuple([e.make for e in chosen if e.construct and control_flow])
+    if not operations and not constructs:
+        raise ValueError(f"programs: no operations are left of only={only!r} without {without!r} for kinds {kinds!r}"
+                         f"{'' if control_flow else ' and no control flow'}")  # fmt: skip
     return Plan(max_eqns, (low, high), dtype, kinds, inputs, smooth, scalar, (operations or constructs, constructs))

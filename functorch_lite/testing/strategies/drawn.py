@@ -27,6 +27,11 @@ class Drawn(Choices):
         return value
 
 
+def _names(names):
+    """Names as a tuple; what is no list of them is refused where the plan is made."""
+    return tuple(names) if isinstance(names, (list, set, frozenset)) else names
+
+
 @st.composite
 def _programs(draw_one, chosen) -> Program:
     return draw(Drawn(draw_one), chosen)
@@ -56,5 +61,5 @@ def programs(
     """
     return _programs(plan(
         max_eqns=max_eqns, args=args, dtype=dtype, kinds=kinds, inputs=inputs, smooth=smooth, scalar=scalar,
-        control_flow=control_flow, only=None if only is None else tuple(only), without=tuple(without), jax=jax,
+        control_flow=control_flow, only=_names(only), without=_names(without), jax=jax,
     ))  # fmt: skip

@@ -24,6 +24,8 @@ def pytrees(leaves: Strategy, *, max_leaves: int = 5) -> Strategy:
     """Trees with these leaves: tuples, lists, dicts and None, in each other. Raises TypeError or ValueError."""
     if not isinstance(leaves, Strategy):
         raise TypeError(f"pytrees: leaves has to be a strategy, such as arrays(), got a {type(leaves).__name__}")
+    if leaves.is_empty:
+        raise ValueError("pytrees: leaves is an empty strategy; give one that has a leaf to draw")
     if type(max_leaves) is not int or max_leaves < 1:
         raise ValueError(f"pytrees: max_leaves is {max_leaves!r}; it has to be an int of at least 1")
 

@@ -29,7 +29,7 @@ KINKS = (None, "avoided", "sought")
 def dtypes(kinds: str = "f", *, narrow: bool = False) -> Strategy[np.dtype]:
     """Dtypes of these kinds, letters among `fiubc`; 8-bit floats too if `narrow`. Raises ValueError for others."""
     groups = {"f": FLOATS + (EIGHT_BITS if narrow else ()), "i": INTEGERS, "u": UNSIGNED, "b": ("bool",), "c": COMPLEX}
-    if not kinds or not set(kinds) <= set(groups):
+    if not isinstance(kinds, str) or not kinds or not set(kinds) <= set(groups):
         raise ValueError(f"dtypes: kinds is {kinds!r}; it has to be letters among 'f', 'i', 'u', 'b' and 'c'")
     return st.sampled_from([_dtypes.canonical(name) for k in dict.fromkeys(kinds) for name in groups[k]])
 
@@ -70,7 +70,8 @@ def arrays(
     margin: float = 0.05,
     special: bool = False,
 ) -> Strategy[fl.Array]:
-    """Arrays of a dtype and a shape, each of which may be a strategy; of all `shapes()` if `shape` is left out.
+    """Arrays of a dtype and a shape, each of which may be a strategy; of all `shapes()` that the numbers suffice for
+    if `shape` is left out.
 
     magnitude: the largest absolute value, or (lowest, highest). kinks: "avoided" keeps elements `margin` away from the
     points `at` and from each other, so that functions with kinks there, and extremes and orders, have derivatives;
@@ -78,26 +79,41 @@ def arrays(
     numbers of the dtype; of integers the smallest and the largest.
     Raises ValueError where nothing can be drawn, TypeError for what is no dtype.
     """
-    low, high = magnitude if isinstance(magnitude, tuple) else (-magnitude, magnitude)
-    if not low <= high or not math.isfinite(high - low):
-        raise ValueError(f"arrays: magnitude is {magnitude!r}; it has to be at least 0, or (lowest, highest)")
+    low, high = _interval(magnitude)
     if kinks not in KINKS:
         raise ValueError(f"arrays: kinks is {kinks!r}; it has to be None, 'avoided' or 'sought'")
     if special and kinks == "avoided":
         raise ValueError("arrays: special numbers cannot keep away from each other; leave out special, or kinks")
-    plan = _Numbers(float(low), float(high), kinks, tuple([float(a) for a in at]), float(margin), special)
-    shape = shapes() if shape is None else shape if isinstance(shape, Strategy) else _shape(shape)
+    plan = _Numbers(low, high, kinks, tuple([float(a) for a in at]), float(margin), special)
+    shape = shape if shape is None or isinstance(shape, Strategy) else _shape(shape)
     dtype = dtype if isinstance(dtype, Strategy) else _dtypes.canonical(dtype)
-    if not isinstance(dtype, Strategy) and not isinstance(shape, Strategy):
+    for name, each in (("dtype", dtype), ("shape", shape)):
+        if isinstance(each, Strategy) and each.is_empty:
+            raise ValueError(f"arrays: {name} is an empty strategy; give one that has a {name} to draw")
+    if not isinstance(dtype, Strategy) and isinstance(shape, tuple):
         return plan.of(dtype, shape)
-    pairs = st.tuples(_strategy(dtype).map(_dtypes.canonical), _strategy(shape).map(_shape))
+    kinds = _strategy(dtype).map(_dtypes.canonical)
+    if shape is None:
+        pairs = kinds.flatmap(lambda d: st.tuples(st.just(d), shapes(max_size=plan.room(d))))
+    else:
+        pairs = st.tuples(kinds, _strategy(shape).map(_shape))
     return pairs.flatmap(lambda pair: plan.of(*pair))
 
 
-def _shape(shape: Any) -> tuple[int, ...]:
-    made = (shape,) if type(shape) is int else tuple(shape)
+def _interval(magnitude: Any) -> tuple[float, float]:
+    """The lowest and the highest number."""
+    low, high = magnitude if isinstance(magnitude, tuple) and len(magnitude) == 2 else (magnitude, magnitude)
+    if isinstance(low, (int, float)) and isinstance(high, (int, float)):
+        low = low if isinstance(magnitude, tuple) else -low
+        if low <= high and math.isfinite(high - low):
+            return float(low), float(high)
+    raise ValueError(f"arrays: magnitude is {magnitude!r}; it has to be at least 0, or (lowest, highest)")
+
+
+def _shape(shape: Any, who: str = "arrays") -> tuple[int, ...]:
+    made = (shape,) if type(shape) is int else tuple(shape) if isinstance(shape, (tuple, list)) else (None,)
     if any([type(n) is not int or n < 0 for n in made]):
-        raise ValueError(f"arrays: shape is {shape!r}; it has to be made of ints of at least 0")
+        raise ValueError(f"{who}: shape is {shape!r}; it has to be made of ints of at least 0")
     return made
 
 
@@ -107,6 +123,12 @@ class _Numbers:
     def __init__(self, low, high, kinks, at, margin, special):
         self.low, self.high, self.kinks, self.at, self.margin, self.special = low, high, kinks, at, margin, special
 
+    def room(self, dtype: np.dtype) -> int:
+        """How many elements an array may have, at most 64: numbers that keep away from each other are not many."""
+        if self.kinks != "avoided" or not _dtypes.is_inexact(dtype):
+            return 64
+        return max(1, min(64, len(_grid(self.low, self.high, self.at, self.margin, _dtypes.real_of(dtype), 64))))
+
     def of(self, dtype: np.dtype, shape: tuple[int, ...]) -> Strategy[fl.Array]:
         size, kind = math.prod(shape), _dtypes.kind(dtype)
         if kind == "c":
@@ -115,7 +137,10 @@ class _Numbers:
             return parts.map(lambda p: fnp.array(np.asarray(p[0]) + 1j * np.asarray(p[1])).astype(dtype))
         avoid = self.kinks == "avoided"
         grid = _grid(self.low, self.high, self.at if avoid else (), self.margin if avoid else 0.0, dtype, size)
-        if size and (not grid or (avoid and kind == "f" and len(grid) < size)):
+        if size and not grid and not avoid:
+            raise ValueError(f"arrays: no number of {_dtypes.short(dtype)} is between {self.low:g} and {self.high:g}; "
+                             "widen the magnitude")  # fmt: skip
+        if size and avoid and len(grid) < (size if kind == "f" else 1):
             raise ValueError(f"arrays: only {len(grid)} numbers of {_dtypes.short(dtype)} between {self.low:g} and "
                              f"{self.high:g} are {self.margin:g} away from {list(self.at)} and from each other, "
                              f"{size} are needed; widen the magnitude or lessen the margin")  # fmt: skip
@@ -204,7 +229,7 @@ def like(x: Any, *, magnitude: float | tuple[float, float] = 1.0) -> Strategy:
 
 def keys(shape: int | tuple[int, ...] = ()) -> Strategy:
     """Random keys; an array of independent ones if `shape` is given."""
-    shape = _shape(shape)
+    shape = _shape(shape, "keys")
     seeds = st.integers(0, 2**32 - 1)
     return seeds.map(lambda seed: fl.random.split(fl.random.key(seed), shape) if shape else fl.random.key(seed))
 
