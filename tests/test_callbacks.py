@@ -167,6 +167,23 @@ def test_eager_prints_come_in_order(capsys):
     assert capsys.readouterr().out == "1.0\n"
 
 
+@pytest.mark.parametrize("wrap", [lambda f: f, fl.jit, fl.grad], ids=["eager", "jit", "grad"])
+def test_what_is_no_array_is_handed_over(wrap, capsys):
+    seen = []
+
+    def f(x):
+        fl.debug.print("{} is {value}", "x", value={"of": x, "unit": "m"})
+        fl.debug.callback(lambda *args, **named: seen.append((args, named)), [None, "a", x], mode=print)
+        return x
+
+    wrap(f)(2.0)
+    assert capsys.readouterr().out.startswith("x is {'of': ") and capsys.readouterr().err == ""
+    ((nothing, text, value),), named = seen[0]
+    assert (nothing, text, float(value), named) == (None, "a", 2.0, {"mode": print})
+    with pytest.raises(TypeError, match="no array"):
+        wrap(lambda x: fl.pure_callback(lambda x, s: x, fl.ShapeDtypeStruct((), "float32"), x, "a"))(2.0)
+
+
 def test_formats_are_checked_at_once():
     with pytest.raises(ValueError, match="does not use 1"):
         fl.debug.print("{}", 1.0, 2.0)

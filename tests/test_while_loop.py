@@ -676,6 +676,8 @@ def test_errors():
     error(TypeError, lambda: lax.while_loop(lambda s: s["a"] < 3, wrong, {"a": x, "b": x}), "given", "returned",
           "['b']", "f32[2]", "another shape")  # fmt: skip
     error(TypeError, lambda: lax.while_loop(less, lambda v: v + 1.5, fnp.int32(1)), "cannot hold every i32")
+    error(TypeError, lambda: lax.while_loop(less, lambda v: v < 2, x), "a boolean where a number is carried")
+    error(TypeError, lambda: lax.while_loop(less, lambda v: True, x), "a boolean where a number is carried")
     error(TypeError, lambda: lax.while_loop(3, lambda v: v, x), "takes a function", "int")
     error(TypeError, lambda: lax.while_loop(less, None, x), "takes a function")
     error(TypeError, lambda: lax.while_loop(less, lambda v: v, "text"), "init_val", "str")

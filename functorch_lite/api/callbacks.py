@@ -13,7 +13,7 @@ from functorch_lite.api.arguments import check_callable, leaf_array, name_of
 from functorch_lite.array import Array
 from functorch_lite.ir import array_type
 from functorch_lite.prims.effect import debug_callback_p, functions, io_callback_p, pure_callback_p
-from functorch_lite.trace import at, bind
+from functorch_lite.trace import at, bind, is_typed, typeof
 
 _HANDLE = array_type((), np.dtype(np.uint64))
 _METHODS = ("sequential", "expand_dims", "broadcast_all", "legacy_vectorized")
@@ -39,13 +39,19 @@ def handles(xs: Sequence) -> list[Handle]:
 
 
 def _bind(prim, fun, result_types, args, kwargs, method, name):
-    """Call `fun` with the tree of (args, kwargs) from inside the program; returns the leaves of its result."""
-    leaves, structure = tree.flatten((args, kwargs))
+    """Call `fun` with the tree of (args, kwargs) from inside the program; returns the leaves of its result.
+
+    Leaves that are no arrays are handed over as they are, where nothing is asked of the function but its effect.
+    """
+    found, structure = tree.flatten((args, kwargs))
     path = lambda i: (0, *tree.flatten_with_path((args, kwargs))[0][i][0])
-    leaves = [x if hasattr(x, "type") else leaf_array(x, name, fun, path(i)) for i, x in enumerate(leaves)]
+    arrays = [result_types is not None or _numeric(x) for x in found]
+    leaves = [x if is_typed(x) else leaf_array(x, name, fun, path(i))
+              for i, x in enumerate(found) if arrays[i]]  # fmt: skip
 
     def call(*values):
-        given, named = structure.unflatten(values)
+        it = iter(values)
+        given, named = structure.unflatten([next(it) if a else x for a, x in zip(arrays, found, strict=True)])
         result = fun(*given, **named)
         return () if result_types is None else tree.leaves(result)
 
@@ -53,11 +59,20 @@ def _bind(prim, fun, result_types, args, kwargs, method, name):
     return bind(prim, handle_of(call), *leaves, out_types=types, rows=(), method=method, name=name_of(fun))
 
 
+def _numeric(x: Any) -> bool:
+    try:
+        typeof(x)
+    except TypeError:
+        return False
+    return True
+
+
 def debug_callback(callback: Callable, *args, ordered: bool = False, partitioned: bool = False, **kwargs) -> None:
     """Call `callback(*args, **kwargs)` with the values that traced arguments have when the program runs; once per run,
     in the order of the program, once per row under vmap, never for derivatives.
 
-    args: trees of arrays, which arrive as Arrays. What `callback` returns is ignored; what it raises is raised.
+    args: trees of arrays, which arrive as Arrays, and of anything else, which arrives as it is. What `callback` returns
+    is ignored; what it raises is raised.
     """
     check_callable("debug.callback", callback)
     _bind(debug_callback_p, callback, None, args, kwargs, "sequential", "debug.callback")

@@ -181,15 +181,18 @@ def _remark(graph: Graph, k: int, given: ArrayType, got: ArrayType) -> str:
         return f"<- another shape{where}"
     if dtypes.is_integer(given.dtype) and dtypes.is_inexact(got.dtype):
         return f"<- {dtypes.short(got.dtype)} cannot hold every {dtypes.short(given.dtype)}{where}; start from a float"
+    if dtypes.is_bool(got.dtype):
+        return f"<- a boolean where a number is carried{where}; return the number"
     return f"<- neither dtype holds the other{where}; convert one of them"
 
 
 def joined(given: ArrayType, got: ArrayType) -> ArrayType | None:
     """The type that a carried value has which starts as one type and is returned as another; None if there is none.
 
-    Weak types give way; of others, one has to hold all values of the other, or a third dtype those of both.
+    Weak types give way; of others, one has to hold all values of the other, or a third dtype those of both. Where a
+    number is carried, a boolean is a mistake: what was meant is the number.
     """
-    if given.shape != got.shape:
+    if given.shape != got.shape or (dtypes.is_bool(got.dtype) and not dtypes.is_bool(given.dtype)):
         return None
     dtype, weak = dtypes.promote((given.dtype, got.dtype), (given.weak, got.weak))
     for t in (given, got):
