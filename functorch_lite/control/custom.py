@@ -56,7 +56,7 @@ def _all_batched(graph: Graph, size: int, mask: tuple[bool, ...]) -> tuple[Graph
 
 def _vmap_custom(size, xs, batched, *, graph, rule, name, axis_name=None):
     new, mask = vmap_pass.vmap(graph, size, batched, axis_name)
-    if any(batched) and (axis_name is None or not vmap_pass.mentions(graph, axis_name)):
+    if any(batched) and not vmap_pass.mentions(graph, axis_name):
         # the tangent of a result that is the same for all rows may still differ between them
         new, mask = _all_batched(new, size, mask)
     mapped = rule.mapped(size, batched, mask, axis_name)

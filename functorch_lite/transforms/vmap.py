@@ -9,7 +9,7 @@ from functorch_lite.transforms.common import again, read, rebuild, rewrite, visi
 from functorch_lite.transforms.depends import depends, grown
 
 
-def names(eqn: Eqn, axis: str) -> bool:
+def names(eqn: Eqn, axis: str | None) -> bool:
     """Whether an equation, or a graph inside it, reads the named axis or varies over it."""
     named = eqn.prim.names_axis
     if named is not None and axis in named(**dict(eqn.params)):
@@ -19,7 +19,7 @@ def names(eqn: Eqn, axis: str) -> bool:
 
 
 @rewrite
-def mentions(graph: Graph, axis: str) -> bool:
+def mentions(graph: Graph, axis: str | None) -> bool:
     """Whether any equation of the graph reads the named axis or varies over it."""
     return any(names(eqn, axis) for eqn in graph.eqns)
 

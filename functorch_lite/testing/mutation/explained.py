@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 _GUARD = "the number only takes the place of one that is multiplied by 0 afterwards"
-_EARLY = "a way out that is taken sooner or later: what is computed instead is 0"
 _FIRST = "the first element has none before it, so what stands in its place is never read"
-_NUMBERED = "the updates are numbered from another number on, or in another dtype"
 
 # (part of the place, part of the change) -> the reason
 EXPLAINED: dict[tuple[str, str], str] = {
     ("_jvp_base", "1 -> 2"): _GUARD,
     ("_jvp_exponent", "1 -> 2"): _GUARD,
     ("_jvp_sign", "1 -> 2"): _GUARD,
-    ("_other_factors", "1 -> 2"): _GUARD,
     ("prims/elementwise.py", "low -> y"): "below the bound y is the bound, and elsewhere neither is above x",
     ("prims/activation.py", "y -> x"): "x and relu(x) are positive together",
     ("prims/cumulative.py", "0 -> 1"): _FIRST,
-    ("_winners", "2 ** 31"): _NUMBERED,
-    ("_winners", "1 -> 2"): _NUMBERED,
     ("_jvp_set", "-> scatter(below"): "what lost is 0 and what won is last, so to write and to add are the same",
     ("_vmap_pad", "0 -> 1"): "what is padded with is overwritten",
-    ("prims/slicing.py", "e.add(made, ct)"): "it is never run: the last axis put together leaves one part",
-    ("take_along", "0 -> 1"): "the array has no elements",
     ("_slice_of_joined", "before + part.shape[axis]"): "a slice is then not looked for inside what was joined",
-    ("nextafter", "batching"): "a neighbouring float is inside every bound of rounding",
-    ("control/cond.py", "any(mask) -> all(mask)"): _EARLY,
-    ("transforms/reverse.py", "any(out_active) -> all(out_active)"): _EARLY,
-    ("control/scan.py", "all(loop.parts(reached)[1])"): "a loop that need not be split may be split",
 }
 
 

@@ -55,7 +55,7 @@ class Profile(NamedTuple):
     seconds: float
 
 
-PROFILES = {"quick": Profile(600, 12, 2.0), "deep": Profile(None, 40, 15.0)}
+PROFILES = {"quick": Profile(600, 12, 2.0), "deep": Profile(None, 80, 15.0)}
 
 
 class Verdict(NamedTuple):

@@ -111,7 +111,7 @@ def _interval(magnitude: Any) -> tuple[float, float]:
 
 
 def _shape(shape: Any, who: str = "arrays") -> tuple[int, ...]:
-    made = (shape,) if type(shape) is int else tuple(shape) if isinstance(shape, (tuple, list)) else (None,)
+    made = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
     if any([type(n) is not int or n < 0 for n in made]):
         raise ValueError(f"{who}: shape is {shape!r}; it has to be made of ints of at least 0")
     return made

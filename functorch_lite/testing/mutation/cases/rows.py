@@ -7,6 +7,7 @@ import numpy as np
 import functorch_lite.numpy as fnp
 from functorch_lite import lax
 from functorch_lite.api.callbacks import debug_callback
+from functorch_lite.api.custom import custom_jvp
 from functorch_lite.api.forward import jvp
 from functorch_lite.api.reverse import grad, linear_transpose, vjp
 from functorch_lite.api.vmap import vmap
@@ -79,6 +80,20 @@ case("root that stays", lambda a: lax.custom_root(
     lambda x: (x - V) * a, fnp.ones(3, np.float64), lambda f, x: fnp.asarray(V), lambda g, y: y / g(fnp.ones(3, "f8"))
 ), V * 0.6)  # fmt: skip
 
+# ---- results that all rows share, by a rule whose tangents they do not share ----
+
+_same = custom_jvp(lambda x, y: fnp.sin(y))
+_same.defjvp(lambda xs, ts: (fnp.sin(xs[1]), fnp.cos(xs[1]) * ts[1] * xs[0]))
+for _name in (None, "rows"):
+    case(
+        f"tangents of rows with {_name or 'no name'}",
+        lambda x, y, t, name=_name: jvp(lambda y: vmap(_same, (0, None), axis_name=name)(x, y), (y,), (t,))[1],
+        W,
+        V,
+        V * 0.3,
+        same=lambda x, y, t: fnp.cos(y) * t * x,
+    )
+
 # ---- axes of several sizes ----
 
 _FULL = between(0, 1, (2, 3, 4, 2))  # axes a, b, c of sizes 2, 3, 4, of which c is mapped first
@@ -148,6 +163,12 @@ case(
     lambda x, n: vmap(lambda r, k: r.at[k].get(unique_indices=True), in_axes=(0, None))(x, n),
     between(0, 1, (2, 4)),
     np.array([0, 2], np.int32),
+)
+case(
+    "slices at the same place",
+    grad(lambda x: fnp.sum(sl.slice(x, (1,), (3,)) * 2.0) + fnp.sum(fnp.sin(sl.slice(x, (1,), (3,))))),
+    V,
+    same=lambda x: (2.0 + fnp.cos(x)) * np.array([0.0, 1.0, 1.0]),
 )
 case("slices of a number", lambda x: sl.slice(x, (), ()) * 2.0 + fnp.sin(sl.slice(x, (), ())), np.array(0.4),
      same=lambda x: 2.0 * x + fnp.sin(x))  # fmt: skip
