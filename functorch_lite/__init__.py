@@ -31,7 +31,7 @@ try:
     )
     from functorch_lite import host as _host  # noqa: F401  registers the NumPy executor
     from functorch_lite.api.caches import cache_sizes, clear_caches
-    from functorch_lite.api.callbacks import io_callback, pure_callback
+    from functorch_lite.api.callbacks import effects_barrier, io_callback, pure_callback
     from functorch_lite.api.closures import closure_convert, linear_call
     from functorch_lite.api.collectives import collective_bytes
     from functorch_lite.api.custom import check_rules, custom_gradient, custom_jvp, custom_rules, custom_vjp
@@ -46,6 +46,8 @@ try:
         devices,
         local_device_count,
         local_devices,
+        process_count,
+        process_index,
         replicate,
     )
     from functorch_lite.api.forward import jvp, linearize
@@ -72,13 +74,13 @@ __all__ = [
     "Array", "ConcretizationError", "LeakedTracerError", "ShapeDtypeStruct", "ad_checkpoint", "block_until_ready",
     "cache_sizes", "check_rules", "checked", "checkpoint", "checkpoint_name", "checkpoint_policies", "clear_caches",
     "closure_convert", "collective_bytes", "config", "custom_batching", "custom_derivatives", "custom_gradient",
-    "custom_jvp", "custom_rules", "custom_vjp", "debug", "default_backend", "device_count", "device_get",
-    "device_put", "device_put_replicated", "device_put_sharded", "devices", "disable_jit", "dtypes", "error_if",
+    "custom_jvp", "custom_rules", "custom_vjp", "debug", "default_backend", "device_count", "device_get", "device_put",
+    "device_put_replicated", "device_put_sharded", "devices", "disable_jit", "dtypes", "effects_barrier", "error_if",
     "errors", "eval_shape", "flatten_util", "float0", "grad", "hessian", "hvp", "io_callback", "jacfwd", "jacobian",
     "jacrev", "jit", "jvp", "lax", "linear_call", "linear_transpose", "linearize", "local_device_count",
-    "local_devices", "make_graph", "make_jaxpr", "nn", "numpy", "pmap", "progress", "pure_callback", "random",
-    "register_dataclass", "register_pytree_node", "remat", "replicate", "residuals", "tree", "tree_util", "typeof",
-    "typing", "value_and_grad", "vjp", "vmap",
+    "local_devices", "make_graph", "make_jaxpr", "nn", "numpy", "pmap", "process_count", "process_index", "progress",
+    "pure_callback", "random", "register_dataclass", "register_pytree_node", "remat", "replicate", "residuals", "tree",
+    "tree_util", "typeof", "typing", "value_and_grad", "vjp", "vmap",
 ]  # fmt: skip
 
 __version__ = "0.1.0"

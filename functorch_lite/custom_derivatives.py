@@ -2,7 +2,7 @@
 
 from functorch_lite.api.closures import closure_convert, linear_call
 from functorch_lite.api.custom import custom_gradient, custom_jvp, custom_vjp
-from functorch_lite.api.rules import CustomVJPPrimal, SymbolicZero
+from functorch_lite.api.rules import CustomVJPPrimal, SymbolicZero, custom_vjp_primal_tree_values, zero_from_primal
 
 __all__ = [
     "CustomVJPPrimal",
@@ -11,5 +11,7 @@ __all__ = [
     "custom_gradient",
     "custom_jvp",
     "custom_vjp",
+    "custom_vjp_primal_tree_values",
     "linear_call",
+    "zero_from_primal",
 ]

@@ -23,6 +23,7 @@ FlattenedIndexKey = _jax.pytree.FlattenedIndexKey
 
 registry = _jax.pytree.PyTreeRegistry()
 """The registry itself, for the compiled dispatch path, which flattens in C++."""
+registry.__module__, registry.__name__ = __name__, "registry"  # structures are pickled with a reference to it
 
 
 # ---- one level

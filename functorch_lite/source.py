@@ -8,6 +8,8 @@ import threading
 from types import CodeType
 from typing import NamedTuple
 
+import numpy as np
+
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
@@ -72,3 +74,9 @@ class _Running(threading.local):
 
 
 running = _Running()
+
+
+def one_line(value) -> str:
+    """An array as a part of a message."""
+    text = np.array2string(np.asarray(value), threshold=20, separator=" ")
+    return " ".join(text.split())

@@ -42,7 +42,7 @@ from functorch_lite.ir import (
     literal,
 )
 from functorch_lite.snapshot import Snapshot
-from functorch_lite.source import Source, at, caller, running
+from functorch_lite.source import Source, at, caller, one_line, running
 
 SCALARS = (bool, int, float, complex)
 _IS_SCALAR = frozenset(SCALARS).__contains__
@@ -226,8 +226,7 @@ class Frame:
 def stand_in(x: Tracer) -> Tracer:
     """What is there for a value of a closed frame while the rule of a function that captured it is traced."""
     for frame in reversed(_thread.frames):
-        found = frame.stand_ins.get((id(x.frame), x.number))
-        if found is not None:
+        if (found := frame.stand_ins.get((id(x.frame), x.number))) is not None:
             return found
     raise leaked(x)
 
@@ -263,11 +262,11 @@ class Tracer:
         if frame.open and frame.thread == threading.get_ident():
             value = frame.value(self.number)
             if value is not None:
-                return f"Tracer<{self.type} in {frame.transform}, {_one_line(value)}>"
+                return f"Tracer<{self.type} in {frame.transform}, {one_line(value)}>"
             if frame.rows is not None:
                 rows = frame.rows(frame, self.number)
                 if rows is not None:
-                    return f"Tracer<{self.type} in {frame.transform}, rows {_one_line(rows)}>"
+                    return f"Tracer<{self.type} in {frame.transform}, rows {one_line(rows)}>"
         return f"Tracer<{self.type} in {frame.transform}>"
 
     def concrete(self, error: type[ConcretizationError] = ConcretizationError, what: str = "the value"):
@@ -317,11 +316,6 @@ class Tracer:
     def __reduce__(self):
         raise TypeError(
             f"{self.type} of `{self.frame.transform}` cannot be pickled at {at()}; return it from the function")
-
-
-def _one_line(value) -> str:
-    text = np.array2string(np.asarray(value), threshold=20, separator=" ")
-    return " ".join(text.split())
 
 
 # ---- the stack ----

@@ -184,6 +184,13 @@ def test_what_is_no_array_is_handed_over(wrap, capsys):
         wrap(lambda x: fl.pure_callback(lambda x, s: x, fl.ShapeDtypeStruct((), "float32"), x, "a"))(2.0)
 
 
+def test_effects_have_happened_when_a_call_returns():
+    log = []
+    fl.jit(lambda x: (fl.debug.callback(lambda x: log.append(float(x)), x), fnp.sin(x))[1])(2.0)
+    fl.effects_barrier()
+    assert log == [2.0] and (fl.process_index(), fl.process_count()) == (0, 1)
+
+
 def test_formats_are_checked_at_once():
     with pytest.raises(ValueError, match="does not use 1"):
         fl.debug.print("{}", 1.0, 2.0)

@@ -560,3 +560,12 @@ def test_partials_with_keywords_have_rules():
     f = fl.custom_jvp(functools.partial(lambda x, y, a: x + y * a, a=3.0))
     f.defjvp(lambda p, t: (f(*p), 10 * t[1]))
     same(fl.grad(f, (0, 1))(1.0, 2.0), (0, 10))
+
+
+def test_helpers_of_rules():
+    values, zero = fl.custom_derivatives.custom_vjp_primal_tree_values, fl.custom_derivatives.zero_from_primal
+    f = fl.custom_vjp(lambda d: d["x"] ** 2)
+    f.defvjp(lambda d: (f(values(d)), values(d)), lambda d, ct: ({"x": 3 * ct * d["x"]},), symbolic_zeros=True)
+    same(fl.grad(f)({"x": 2.0})["x"], 6)
+    same(zero(X), np.zeros(3))
+    assert zero(X).dtype == X.dtype and zero(3).dtype == fl.float0 and zero(X, symbolic_zeros=True).shape == (3,)

@@ -4,6 +4,7 @@ import collections
 import dataclasses
 import functools
 import operator
+import pickle
 import re
 
 import numpy as np
@@ -412,3 +413,9 @@ def test_dataclass_fields_are_checked():
     with pytest.raises(TypeError, match="is no dataclass"):
         tree.register_dataclass(type("Bare", (), {}))
     assert tree.leaves(tree.register_dataclass(Data)(1, 2)) == [1, 2]
+
+
+def test_structures_are_pickled():
+    for value in ({"a": [1, (2, None)]}, Point(1, 2), ()):
+        structure = tree.structure(value)
+        assert pickle.loads(pickle.dumps(structure)) == structure

@@ -155,3 +155,6 @@ def io_callback(
     types, structure = _result_types(result_shape_dtypes, "io_callback")
     return structure.unflatten(_bind(io_callback_p, callback, types, args, kwargs, "sequential", "io_callback"))
 
+
+def effects_barrier() -> None:
+    """Return when the effects of all calls so far have happened: here a call with effects returns after them."""

@@ -32,6 +32,16 @@ def local_device_count(platform: str | None = None) -> int:
     return len(devices(platform))
 
 
+def process_index() -> int:
+    """The number of this process among those that compute together: there is one."""
+    return 0
+
+
+def process_count() -> int:
+    """How many processes compute together: one."""
+    return 1
+
+
 def default_backend() -> str:
     """The platform that computes: "cpu", "gpu" or "tpu"."""
     return devices()[0].platform

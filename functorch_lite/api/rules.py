@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from functorch_lite import dtypes, tree
-from functorch_lite.api.arguments import Outputs, describe, float0_zeros, is_array, name_of
+from functorch_lite.api.arguments import Outputs, describe, float0_zeros, is_array, name_of, tangent_dtype
 from functorch_lite.control.custom import captured_error, custom_p, with_jvp_p, with_vjp_p, with_vmap_p
 from functorch_lite.errors import LeakedTracerError, ShapeError
 from functorch_lite.ir import ArrayType, Eqn, Graph, array_type, intern
@@ -38,6 +38,21 @@ class CustomVJPPrimal(NamedTuple):
 
     value: Any
     perturbed: bool
+
+
+def custom_vjp_primal_tree_values(tree_: Any) -> Any:
+    """The values in a tree of `CustomVJPPrimal`."""
+    is_primal = lambda x: isinstance(x, CustomVJPPrimal)
+    return tree.map(lambda x: x.value if is_primal(x) else x, tree_, is_leaf=is_primal)
+
+
+def zero_from_primal(val: Any, symbolic_zeros: bool = False) -> Any:
+    """The tangent of an array that is zero: an array, float0 where it is an integer, or a `SymbolicZero`."""
+    t = typeof(val)
+    dtype = tangent_dtype(t)
+    if symbolic_zeros:
+        return SymbolicZero(t.shape, dtype)
+    return float0_zeros(t.shape) if dtype == dtypes.float0 else zeros_like(t)
 
 
 class Rules:
@@ -359,16 +374,8 @@ def _operand(frame: Frame, x: Any, eqn: Eqn) -> int:
 
 def _tangents(xs, active, given, symbolic) -> list:
     """The tangents as a rule sees them: float0 for integers, zeros (symbolic ones on request) where there is none."""
-    it, made = iter(given), []
-    for x, a in zip(xs, active, strict=True):
-        t = typeof(x)
-        if a:
-            made.append(next(it))
-        elif symbolic:
-            made.append(SymbolicZero(t.shape, t.dtype if dtypes.is_inexact(t.dtype) else dtypes.float0))
-        else:
-            made.append(zeros_like(t) if dtypes.is_inexact(t.dtype) else float0_zeros(t.shape))
-    return made
+    it = iter(given)
+    return [next(it) if a else zero_from_primal(x, symbolic) for x, a in zip(xs, active, strict=True)]
 
 
 def _leaves(value, rules: Rules, which: str) -> list:
