@@ -5,6 +5,7 @@ import inspect
 import numpy as np
 import pytest
 
+import functorch_lite as fl
 import functorch_lite.numpy as fnp
 from functorch_lite import dtypes, lax
 from functorch_lite.lax import elementwise
@@ -127,3 +128,13 @@ def test_python_numbers_take_the_dtype_beside_them():
         lax.add(fnp.array([1], np.uint8), 300)
     with pytest.raises(TypeError, match=r"1.5 is no value of i32.*test_lax_elementwise\.py"):
         lax.add(fnp.array([1]), 1.5)
+
+
+@pytest.mark.parametrize("dtype", ["int32", "uint8", "int4"])
+def test_constants_divided_by_zero(dtype):
+    """XLA would divide them while it compiles, and take the process with it."""
+    full = lambda n: lax.full((2,), n, dtype)
+    for f in (lambda x: lax.div(full(5), full(0)), lambda x: lax.rem(full(5), full(0)),
+              lambda x: lax.div(full(5), lax.sub(x, x)), lambda x: lax.rem(full(5), lax.sub(x, x))):  # fmt: skip
+        x = full(1)
+        assert values(fl.jit(f)(x)) == values(f(x))

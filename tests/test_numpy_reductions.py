@@ -124,6 +124,8 @@ def test_masks_and_initial_values(dtype, seed, axis):
 def test_extremes_of_nothing():
     agree(fnp.max(fnp.zeros((0, 2)), axis=0, initial=-5.0), np.full(2, -5.0, np.float32))
     agree(fnp.min(fnp.zeros((0, 2), int), axis=0, initial=3, keepdims=True), np.full((1, 2), 3, np.int32))
+    for f, want in ((fnp.max, 4), (fnp.min, -2), (fnp.nanmin, -2), (fnp.sum, 3), (fnp.prod, -8)):
+        agree(f(np.array([1, 4], np.int32), initial=-2.5), np.array(want, np.int32))
 
 
 def test_variance():
@@ -138,7 +140,14 @@ def test_variance():
         agree(f(shifted), np.asarray(2.0), np.float32)
     with pytest.raises(ValueError, match="var: ddof and correction are the same thing"):
         fnp.var(x, ddof=1, correction=1)
-    assert np.isnan(float(fnp.var(fnp.ones(1), ddof=1)))
+    for data, ddof in (([1.0], 1), ([1.0], 1.5), ([1.0, 3], 2.5), ([], 1), ([1.0, 1], 3)):
+        every = lambda x, ddof=ddof: (fnp.var(x, ddof=ddof), fnp.var(x, ddof=ddof, where=x == x))
+        data = np.array(data, np.float32)
+        with warnings.catch_warnings(action="ignore"):
+            want = np.var(data, ddof=ddof)
+        for got in (*every(fnp.asarray(data)), *every(data), *fl.jit(every)(data)):
+            agree(got, want)
+        assert np.isnan(float(fnp.nanvar(data, ddof=ddof)))
 
 
 def test_average():

@@ -27,7 +27,7 @@ from functorch_lite.numpy.reductions import (
 from functorch_lite.numpy.reductions import mean as mean_of
 from functorch_lite.numpy.selecting import no_out
 from functorch_lite.numpy.selecting import where as choose
-from functorch_lite.numpy.ufuncs import isnan, logical_and, sqrt
+from functorch_lite.numpy.ufuncs import greater, isnan, logical_and, sqrt
 from functorch_lite.trace import at, tracing, typeof
 
 # fmt: off
@@ -187,7 +187,7 @@ def nanvar(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False, where=Non
     result = var(a, axis, dtype, out, ddof, keepdims, where=where, mean=mean)
     if where is None:
         return result
-    enough = lax.gt(sum(where, axis, keepdims=keepdims), ddof)
+    enough = greater(sum(where, axis, keepdims=keepdims), ddof)
     return choose(enough, result, math.nan)
 
 

@@ -125,7 +125,7 @@ def _folding(name: str, lower: Callable, kernel: Any, combine: Callable, start: 
         axes = canonical_axes(name, axis, len(shape))
         result = lower(x, axes)
         result = keep(result, shape, axes) if keepdims else result
-        result = result if initial is None else combine(result, initial)
+        result = result if initial is None else combine(result, convert(name, initial, result_dtype))
         return convert(name, result, result_dtype)
 
     fold.__name__ = fold.__qualname__ = name
@@ -136,7 +136,7 @@ def _folding(name: str, lower: Callable, kernel: Any, combine: Callable, start: 
 _FOLD = """
     a: any shape -> the remaining axes, of size 1 with `keepdims`. The dtype is that of `a`; integers narrower than the
     default one become that, unless `promote_integers` is off or `dtype` says otherwise. where: a mask that broadcasts;
-    initial: a value that counts as one more element. Raises AxisError for an axis that `a` does not have.
+    initial: a value that counts as one more element, in the dtype of the result. Raises AxisError for an axis that `a` does not have.
     """
 sum = _folding("sum", reduce_sum, np.add, add, 0, f"The sum over axes; over all if `axis` is None.\n{_FOLD}")
 prod = _folding(
@@ -168,7 +168,7 @@ def _extreme(name: str, lower: Callable, on_bool: Callable, kernel: Any, combine
                 rest = [n for i, n in enumerate(shape) if i not in axes]
                 kept = [1 if i in axes else n for i, n in enumerate(shape)]
                 nothing = lax.full(kept if keepdims else rest, lowest(typeof(x).dtype, sign), typeof(x).dtype)
-                return combine(nothing, initial)
+                return combine(nothing, convert(name, initial, typeof(x).dtype))
             raise ValueError(f"{name}: {typeof(x)} has no elements along {axes} at {at()}, and {name} no identity; "
                              "give `initial`")  # fmt: skip
         if _kind(x) == "c":
@@ -176,7 +176,7 @@ def _extreme(name: str, lower: Callable, on_bool: Callable, kernel: Any, combine
         else:
             result = (on_bool if _kind(x) == "b" else lower)(x, axes)
         result = keep(result, shape, axes) if keepdims else result
-        return result if initial is None else combine(result, initial)
+        return result if initial is None else combine(result, convert(name, initial, typeof(x).dtype))
 
     extreme.__name__ = extreme.__qualname__ = name
     extreme.__doc__ = f"""The {"largest" if sign > 0 else "smallest"} element over axes; over all if `axis` is None.
@@ -347,7 +347,7 @@ def mean(a, axis=None, dtype=None, out=None, keepdims=False, *, where=None):
 
 
 def var(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False, *, where=None, mean=None, correction=None):
-    """The variance over axes: the mean squared distance from the mean, with n - ddof in place of n.
+    """The variance over axes: the mean squared distance from the mean, with n - ddof (at least 0) in place of n.
 
     a: any shape -> the remaining axes, of size 1 with `keepdims`, as real floats. mean: the mean where it is known,
     with its axes kept; correction: another name of `ddof`. Source: the two-pass formula.
@@ -377,16 +377,22 @@ def var(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False, *, where=Non
     d = lax.sub(x, center)
     squares = lax.real(lax.mul(d, lax.conj(d))) if _kind(d) == "c" else lax.square(d)
     total = lax.reduce_sum(masked("var", squares, where, 0), axes)
-    result = divide(total, subtract(count, ddof) if where is not None else count - ddof)
+    result = divide(total, _freedom(count, ddof))
     result = keep(result, shape, axes) if keepdims else result
     return convert("var", result, dtypes.real_of(result_dtype))
+
+
+def _freedom(count, ddof):
+    """The degrees of freedom: a number where both are."""
+    plain = type(count) in NUMBERS and type(ddof) in NUMBERS
+    return builtins.max(count - ddof, 0.0) if plain else maximum(subtract(count, ddof), 0)
 
 
 def _traced_var(x, axes, ddof, keepdims):
     shape = x.type.shape
     n = _count(shape, axes)
     d = lax.sub(x, spread(lax.div(reduce_sum(x, axes), n), shape, axes))
-    result = lax.div(reduce_sum(lax.square(d), axes), n - ddof)
+    result = lax.div(reduce_sum(lax.square(d), axes), _freedom(n, ddof))
     return keep(result, shape, axes) if keepdims else result
 
 
@@ -394,7 +400,7 @@ def _host_var(value, axis, ddof, keepdims):
     total = _add_up(value, axis, None, None, True)
     d = value - total / (value.size // total.size)
     d *= d
-    return np.true_divide(_add_up(d, axis, None, None, keepdims), value.size // total.size - ddof)
+    return np.true_divide(_add_up(d, axis, None, None, keepdims), _freedom(value.size // total.size, ddof))
 
 
 def std(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False, *, where=None, mean=None, correction=None):

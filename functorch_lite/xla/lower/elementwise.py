@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from jaxlib.mlir import ir
+
 from functorch_lite import dtypes
 from functorch_lite.ir import Primitive
 from functorch_lite.prims import elementwise as p
@@ -36,8 +38,6 @@ for _prim, _name in [
     (p.neg_p, "negate"),
     (p.sub_p, "subtract"),
     (p.mul_p, "multiply"),
-    (p.div_p, "divide"),
-    (p.rem_p, "remainder"),
     (p.floor_p, "floor"),
     (p.ceil_p, "ceil"),
     (p.is_finite_p, "is_finite"),
@@ -89,6 +89,35 @@ def _extremum(prim: Primitive, name: str, swap: bool) -> None:
         return low.op("select", type_, [first, x, y])
 
 
+def _division(prim: Primitive, name: str, of_zero) -> None:
+    """Integers never meet the divisor 0: what is constant XLA divides itself as it compiles, which ends the process."""
+
+    @lowering(prim)
+    def rule(low, xs, in_types, out_types):
+        (x, y), type_ = xs, out_types[0]
+        if not dtypes.is_integer(type_.dtype) or _nonzero(y):
+            return low.op(name, type_, xs)
+        zero = compare(low, "EQ", y, low.constant(0, type_), type_)
+        safe = low.op("select", type_, [zero, low.constant(1, type_), y])
+        return low.op("select", type_, [zero, of_zero(low, x, type_), low.op(name, type_, [x, safe])])
+
+
+def _nonzero(y) -> bool:
+    """Whether a value is a number other than 0 repeated over its shape."""
+    made = y.owner
+    if isinstance(made, ir.Block) or made.name != "stablehlo.constant":
+        return False
+    value = made.attributes["value"]
+    return value.is_splat and int(value.get_splat_value().value) != 0
+
+
+def _all_bits(low, x, type_):
+    signed = dtypes.kind(type_.dtype) == "i"
+    return low.constant(-1 if signed else int(dtypes.iinfo(type_.dtype).max), type_)
+
+
+_division(p.div_p, "divide", _all_bits)
+_division(p.rem_p, "remainder", lambda low, x, type_: x)
 _extremum(p.max_p, "maximum", False)
 _extremum(p.min_p, "minimum", True)
 
