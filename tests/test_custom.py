@@ -569,3 +569,41 @@ def test_helpers_of_rules():
     same(fl.grad(f)({"x": 2.0})["x"], 6)
     same(zero(X), np.zeros(3))
     assert zero(X).dtype == X.dtype and zero(3).dtype == fl.float0 and zero(X, symbolic_zeros=True).shape == (3,)
+
+
+def shifted(fun):
+    """A function to whose rows vmap adds 100."""
+    f = fl.custom_batching.custom_vmap(fun)
+    f.def_vmap(lambda size, batched, *xs: (fl.vmap(fun, [0 if b else None for b in batched])(*xs) + 100, True))
+    return f
+
+
+@pytest.mark.parametrize("make", [doubled_jvp, doubled_vjp], ids=["jvp", "vjp"])
+@pytest.mark.parametrize("inside", INSIDE)
+def test_rules_of_functions_within_functions_with_rules(make, inside):
+    """A function without a rule for a transform is transformed like any other, with the rules of what it calls."""
+    xs, ys, w = np.array([1.0, 2, 3], "float32"), np.array([0.5, 1.5, 2.5], "float32"), np.float32(3)
+    outer = INSIDE[inside](shifted(make()))  # x times this of y
+    same(fl.grad(outer, 1)(w, ys[0]), 6 * np.cos(0.5))
+    same(fl.vmap(outer)(xs, ys), xs * (np.sin(ys) + 100))
+    same(fl.grad(lambda ys: fl.vmap(outer)(xs, ys).sum())(ys), 2 * xs * np.cos(ys))
+    inner, zero = shifted(fnp.sin), np.float32(0)
+    f, g = fl.custom_jvp(inner), fl.custom_vjp(lambda y: inner(y + zero))  # one captures
+    f.defjvp(lambda p, t: (f(*p), inner(p[0]) * t[0]))
+    g.defvjp(lambda y: (inner(y), y), lambda y, ct: (inner(y) * ct,))
+    for within in (f, g):
+        program = INSIDE[inside](within)
+        same(fl.vmap(program)(xs, ys), xs * (np.sin(ys) + 100))
+        same(fl.vmap(fl.grad(program, 1))(xs, ys), xs * (np.sin(ys) + 100))
+        same(fl.grad(lambda ys: fl.vmap(program)(xs, ys).sum())(ys), xs * (np.sin(ys) + 100))
+
+
+def test_a_function_with_rules_of_both_kinds():
+    f = fl.custom_vjp(fl.custom_batching.custom_vmap(lambda x, y: fnp.sin(x) * y))
+    f.def_vmap(lambda size, batched, x, y: (fnp.cos(x) * y, True))
+    f.defvjp(lambda x, y: (f(x, y), (x, y)), lambda r, ct: (ct * r[0], ct * r[1]))
+    same(fl.vmap(f)(X, X), np.cos(X) * X)
+    same(fl.grad(f, (0, 1))(2.0, 3.0), (2, 3))
+    assert f.kind == "custom_vjp"
+    with pytest.raises(AttributeError, match="no attribute 'defjvp'"):
+        f.defjvp(lambda p, t: (p, t))

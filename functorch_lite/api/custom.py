@@ -18,6 +18,8 @@ from functorch_lite.array import Array
 from functorch_lite.prims.elementwise import add
 from functorch_lite.trace import Tracer, at, current_frame
 
+_GIVEN = ("defjvp", "defjvps", "defvjp", "def_vmap")
+
 
 class _Custom:
     """A function and the rules it has so far."""
@@ -32,7 +34,12 @@ class _Custom:
         except (TypeError, ValueError):
             self.signature = None
         self.nondiff = self._positions(nondiff_argnums, nondiff_argnames)
-        functools.update_wrapper(self, fun)
+        functools.update_wrapper(self, fun, updated=())
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _GIVEN and isinstance(self.fun, _Custom):  # a function with rules of both kinds is given either
+            return getattr(self.fun, name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def _positions(self, argnums, argnames) -> tuple[int, ...]:
         argnums = (argnums,) if isinstance(argnums, int) else tuple(argnums)

@@ -16,7 +16,7 @@ from functorch_lite.prims.elementwise import convert
 from functorch_lite.prims.shape import batch, reduce_sum, zeros_like
 from functorch_lite.prims.slicing import pad
 from functorch_lite.trace import Frame, Tracer, at, bind, inline, this_frame, trace, typeof
-from functorch_lite.transforms.close import Mapping, Rule
+from functorch_lite.transforms.close import Mapping, Rule, close_graph
 from functorch_lite.transforms.common import pick
 from functorch_lite.transforms.vmap import vmap as vmap_pass
 
@@ -75,10 +75,14 @@ class UserRule(Rule):
 
     __slots__ = ("captured", "out_types", "rules", "tracers")
 
-    def __init__(self, rules: Rules, captured: Sequence, out_types: Sequence[ArrayType]):
+    def __init__(self, rules: Rules, captured: int, tracers: Sequence, out_types: Sequence[ArrayType]):
         self.rules, self.out_types = rules, out_types
-        self.captured = len(captured)  # how many leading operands the function captured
-        self.tracers = [(i, x) for i, x in enumerate(captured) if isinstance(x, Tracer)]
+        self.captured = captured  # how many leading operands the function captured
+        self.tracers = tracers  # those that are tracers, each with its position
+
+    def after(self, count: int) -> Rule:
+        tracers = [(i + count, x) for i, x in self.tracers]
+        return UserRule(self.rules, self.captured + count, tracers, self.out_types)
 
     def stand_in(self, tracers: Sequence[Tracer]) -> None:
         """In the frame of a rule, let these stand for what the function captured in a trace that has ended."""
@@ -292,6 +296,10 @@ class MappedRule(Rule):
     def mapped(self, size, batched, out_batched, axis) -> Rule:
         return MappedRule(self, size, batched, out_batched, axis)
 
+    def after(self, count: int) -> Rule:
+        batched = (*[False] * count, *self.batched)
+        return MappedRule(self.inner.after(count), self.size, batched, self.out_batched, self.axis)
+
     def close(self, kind, frame, eqn, reached) -> Eqn:
         if isinstance(kind, Mapping) or (self.rules.jvp is None and self.rules.fwd is None):
             return eqn
@@ -303,15 +311,16 @@ class MappedRule(Rule):
         k, floats = len(captured), self._floats(jvp)
         tangents = pick(self.batched, active[k:])
         want = (*self.out_batched, *pick(self.out_batched, floats))
-        return self._mapped(jvp, (*[False] * k, *self.batched, *tangents), want), active, captured
+        jvp, more = self._mapped(jvp, (*[False] * k, *self.batched, *tangents), want)
+        return jvp, (*[False] * len(more), *active), [*more, *captured]
 
     def trace_vjp(self, types, values, reached, used) -> tuple[Graph, Graph, tuple[bool, ...], list]:
         fwd, bwd, active, captured = self.inner.trace_vjp(self._rows(types), [None] * len(types), reached, used)
         k, residuals = len(captured), len(fwd.out_types) - len(self.out_batched)
         y_batched = pick(self.out_batched, self._floats(fwd))
-        fwd = self._mapped(fwd, (*[False] * k, *self.batched), (*self.out_batched, *[True] * residuals))
+        fwd, more = self._mapped(fwd, (*[False] * k, *self.batched), (*self.out_batched, *[True] * residuals))
         bwd = self._mapped_bwd(bwd, (*[True] * residuals, *y_batched), pick(self.batched, active[k:]))
-        return fwd, bwd, active, captured
+        return fwd, bwd, (*[False] * len(more), *active), [*more, *captured]
 
     def _rows(self, types) -> list[ArrayType]:
         return [_row_type(t) if b else t for t, b in zip(types, self.batched, strict=True)]
@@ -320,9 +329,16 @@ class MappedRule(Rule):
         """Which results, the first ones of the rule's graph, are floats."""
         return [dtypes.is_inexact(t.dtype) for t in rule.out_types[: len(self.out_batched)]]
 
-    def _mapped(self, graph, batched, want):
-        """`vmap` of a rule with results batched as `want` says, where they can be."""
-        new, mask = vmap_pass(graph, self.size, batched, self.axis)
+    def _rows_mapped(self, graph, batched) -> tuple[Graph, tuple[bool, ...], list]:
+        """`vmap` of a rule, with what the vmap rules of functions that it calls captured as leading inputs."""
+        more = []
+        if graph.open:
+            graph, more = close_graph(graph, Mapping(self.size, self.axis), this_frame(), batched)
+        return (*vmap_pass(graph, self.size, (*[False] * len(more), *batched), self.axis), more)
+
+    def _mapped(self, graph, batched, want) -> tuple[Graph, list]:
+        """`vmap` of a rule with results batched as `want` says, where they can be; and what more it captured."""
+        new, mask, more = self._rows_mapped(graph, batched)
 
         def body(*xs):
             outs = inline(new, xs)
@@ -334,12 +350,15 @@ class MappedRule(Rule):
                 made.append(batch(x, self.size) if w and not b else x)
             return made
 
-        return trace(body, new.in_types, transform="vmap").graph
+        return trace(body, new.in_types, transform="vmap").graph, more
 
     def _mapped_bwd(self, bwd, batched, want):
         """The backward rule mapped. The cotangent of an operand that was not batched is summed over the rows; that of
         a result that was not is given to the first row alone, so that it counts once."""
-        new, mask = vmap_pass(bwd, self.size, (True,) * len(batched), self.axis)
+        new, mask, more = self._rows_mapped(bwd, (True,) * len(batched))
+        if more:
+            raise TypeError(f"a function called by the bwd rule of `{self.rules.name}` has a vmap rule, which captured "
+                            f"{typeof(more[0])}, at {at()}; pass it as an argument")  # fmt: skip
 
         def body(*xs):
             given = [x if b else pad(batch(x, 1), 0, ((0, self.size - 1, 0), *[(0, 0, 0)] * x.ndim))
@@ -462,7 +481,8 @@ def apply(rules: Rules, fun: Callable, args: tuple) -> Any:
     types = [typeof(x) for x in leaves]
     graph, captured = trace(flat, types, leaves, transform="custom rules", name=rules.name, concrete=True)
     rules.out_structure = out[-1].structure
-    rule = UserRule(rules, captured, graph.out_types)
+    tracers = [(i, x) for i, x in enumerate(captured) if isinstance(x, Tracer)]
+    rule = UserRule(rules, len(captured), tracers, graph.out_types)
     values = bind(custom_p, *captured, *leaves, graph=intern(graph), rule=rule, name=rules.name)
     return out[-1].build(values)
 

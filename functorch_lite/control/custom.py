@@ -63,6 +63,12 @@ def _vmap_custom(size, xs, batched, *, graph, rule, name, axis_name=None):
     return bind(custom_p, *xs, graph=intern(new), rule=mapped, name=name), mask
 
 
+def _rewire_custom(eqn, graphs, extras):
+    (graph,), (extra,), params = graphs, extras, dict(eqn.params)
+    params["graph"], params["rule"] = intern(graph), params["rule"].after(len(extra)) if extra else params["rule"]
+    return Eqn(custom_p, (*extra, *eqn.ins), tuple(params.items()), eqn.outs)
+
+
 custom_p = Primitive(
     "custom",
     params=("graph", "rule", "name"),
@@ -71,6 +77,8 @@ custom_p = Primitive(
     jvp=lambda xs, ts, *, graph, rule, name: _primal_jvp(graph, name, xs, ts),
     transpose=_primal_transpose,
     vmap=_vmap_custom,
+    reaches=lambda mapping, mask, **_: [mask],
+    rewire=_rewire_custom,
 )
 
 
@@ -252,7 +260,7 @@ def settle(graph: Graph) -> Graph:
             eqns.append(Eqn(eqn.prim, eqn.ins, tuple(params), eqn.outs))
         elif eqn.prim is custom_p:
             params = dict(eqn.params)
-            inner = (("graph", intern(erase(params["graph"]))), ("name", params["name"]))
+            inner = (("graph", intern(settle(params["graph"]))), ("name", params["name"]))
             eqns.append(Eqn(call_p, eqn.ins, inner, eqn.outs))
         else:
             graphs = [settle(g) for g in subgraphs(eqn.params)]

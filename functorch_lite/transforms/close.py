@@ -39,6 +39,10 @@ class Rule(Token):
         """The rules of the same function under vmap."""
         raise NotImplementedError
 
+    def after(self, count: int) -> Rule:
+        """The same rules where so many operands more come first, which the function captured."""
+        raise NotImplementedError
+
 
 def closing(kind: Derivative | Mapping, reached: Callable[[Frame], set[int]]) -> Callable[[Frame], None]:
     """The `prepare` argument of `trace`; `reached(frame)` are the numbers of the inputs that are active, or batched."""
@@ -63,10 +67,10 @@ def _close_frame(frame: Frame, kind, reached: set[int], memo: dict) -> None:
             continue
         frame.source = frame.sources[k]
         rule = next((v for _, v in eqn.params if isinstance(v, Rule)), None)
-        if rule is not None:
-            frame.eqns[k] = rule.close(kind, frame, eqn, mask)
-        else:
-            frame.eqns[k] = _close_nested(frame, kind, eqn, None if named else mask, memo)
+        closed = eqn if rule is None else rule.close(kind, frame, eqn, mask)
+        if closed is eqn:  # it has no rule for this transform, but what it calls may have
+            closed = _close_nested(frame, kind, eqn, None if named else mask, memo)
+        frame.eqns[k] = closed
         frame.source = None
 
 
