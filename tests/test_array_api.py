@@ -179,3 +179,37 @@ def test_logarithms_of_infinite_complex_numbers(name):
     for fun in (getattr(fnp, name), fl.jit(getattr(fnp, name))):
         for part in (np.real, np.imag):
             np.testing.assert_allclose(part(fun(x)), part(want), rtol=1e-6)
+
+
+# ---- arguments that are none ----
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda x: fnp.hamming((3,)), TypeError, r"hamming: the number of points is an integer, got \(3,\)"),
+        (lambda x: fnp.diff(x, 1.5), TypeError, "diff: n is an integer, got 1.5"),
+        (lambda x: fnp.array_split(x, 1.5), TypeError, "array_split: the number of parts is an integer, got 1.5"),
+        (lambda x: fnp.split(x, [x]), TypeError, r"split: a position is an integer, got f32\[2,2\]"),
+        (lambda x: fnp.tril_indices(2, k="a"), TypeError, "tril_indices: k is an integer, got 'a'"),
+        (lambda x: fnp.eye(2, k=1.5), TypeError, "eye: a diagonal is an integer, got 1.5"),
+        (lambda x: fnp.linalg.matrix_power(x, 0.5), TypeError, "matrix_power: n is an integer, got 0.5"),
+        (lambda x: fnp.tensordot(x, x, 0.5), TypeError, "tensordot: a count of axes is an integer, got 0.5"),
+        (lambda x: fnp.round(x, None), TypeError, "round: the number of decimals is an integer, got None"),
+        (lambda x: fnp.sort(x, axis=1.0), TypeError, "sort: an axis is an integer, got 1.0"),
+        (lambda x: fnp.sum(x, axis=fnp.ones((2, 2))), TypeError, r"sum: an axis is an integer, got f32\[2,2\]"),
+        (lambda x: fnp.zeros((x, 2)), TypeError, "zeros: a shape is a tuple of integers, got "),
+        (lambda x: fnp.permute_dims(x, 1), ValueError, "transpose: 1 is no order of the 2 axes"),
+        (lambda x: fnp.rot90(x, axes=(0,)), ValueError, r"rot90: turns in the plane of two axes, got \(0,\)"),
+        (lambda x: fnp.concat(fnp.zeros((0, 2))), ValueError, "concatenate: needs at least one array, got none"),
+        (lambda x: fnp.finfo("int8"), TypeError, "finfo: i8 is no float dtype; use iinfo for integers"),
+        (lambda x: fnp.iinfo(float), TypeError, "iinfo: f32 is no integer dtype"),
+        (lambda x: fnp.fmin(fnp.ones(2, "uint8"), 300), OverflowError, "300 does not fit u8.* give a dtype that does"),
+        (lambda x: x[np.array([["a", "b"], ["c", "d"]])], IndexError, "an index of dtype <U1"),
+        (lambda x: x[{1: np.zeros((3, 3))}], IndexError, "array.* is no index; use integers"),
+    ],
+)  # fmt: skip
+def test_what_is_refused(call, error, words):
+    with pytest.raises(error, match=words) as caught:
+        call(fnp.ones((2, 2)))
+    assert "test_array_api.py" in str(caught.value) and "\n" not in str(caught.value)

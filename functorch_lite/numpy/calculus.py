@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from functorch_lite.numpy.promote import (
     as_array,
     canonical_axis,
     convert,
+    one_integer,
     operand,
     promote_dtypes,
     promote_shapes,
@@ -56,7 +56,7 @@ def diff(a, n=1, axis=-1, prepend=None, append=None):
     made = by_numpy(np.diff, a, n, axis) if prepend is None and append is None else None
     if made is not None:
         return made
-    a, n = as_array("diff", a), operator.index(n)
+    a, n = as_array("diff", a), one_integer("diff", "n", n)
     ndim = typeof(a).ndim
     if n < 0 or not ndim:
         raise ValueError(f"diff: takes arrays with axes and n of at least 0, got {typeof(a)} and n={n} at {at()}")

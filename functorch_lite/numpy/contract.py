@@ -14,7 +14,7 @@ from functorch_lite.array import Array, of_value
 from functorch_lite.errors import ShapeError
 from functorch_lite.numpy.diagonals import diagonal
 from functorch_lite.numpy.dispatch import REFUSED, by_numpy, quietly
-from functorch_lite.numpy.promote import as_array, canonical_axis, promote_dtypes, user_dtype
+from functorch_lite.numpy.promote import as_array, canonical_axis, one_integer, promote_dtypes, user_dtype
 from functorch_lite.numpy.reductions import sum as _sum
 from functorch_lite.numpy.selecting import no_out
 from functorch_lite.numpy.shape import moveaxis
@@ -244,7 +244,7 @@ def tensordot(a, b, axes=2, *, precision=None, preferred_element_type=None, out_
     if isinstance(axes, (tuple, list)) and len(axes) == 2:
         left, right = [[x] if not isinstance(x, (tuple, list)) else list(x) for x in axes]
     else:
-        count = operator.index(axes)
+        count = one_integer("tensordot", "a count of axes", axes)
         if not 0 <= count <= min(n, m):
             raise ShapeError(f"tensordot: cannot sum over {count} axes of {typeof(a)} and {typeof(b)} at {at()}")
         left, right = list(range(n - count, n)), list(range(count))

@@ -6,7 +6,6 @@ While a function is traced, a range is made by an `iota` inside the program and 
 from __future__ import annotations
 
 import math
-import operator
 from typing import Any
 
 import numpy as np
@@ -25,6 +24,7 @@ from functorch_lite.numpy.promote import (
     canonical_shape,
     convert,
     given_dtype,
+    one_integer,
     operand,
     placed,
     promote,
@@ -242,7 +242,7 @@ def _ends(name, start, stop, dtype):
 
 
 def _count(name, num) -> int:
-    num = operator.index(num)
+    num = one_integer(name, "num", num)
     if num < 0:
         raise ValueError(f"{name}: num={num} at {at()} is negative; give the number of samples")
     return num
@@ -334,7 +334,7 @@ def _window(name):
     kernel = getattr(np, name)
 
     def window(M):
-        return asarray(kernel(operator.index(M)), config.default_float)
+        return asarray(kernel(one_integer(name, "the number of points", M)), config.default_float)
 
     window.__name__ = window.__qualname__ = name
     window.__doc__ = f"The {name} window of M points, as `numpy.{name}` defines it."
@@ -346,7 +346,7 @@ bartlett, blackman, hamming, hanning = map(_window, ("bartlett", "blackman", "ha
 
 def kaiser(M, beta):
     """The Kaiser window of M points with the parameter `beta`, as `numpy.kaiser` defines it."""
-    return asarray(np.kaiser(operator.index(M), float(beta)), config.default_float)
+    return asarray(np.kaiser(one_integer("kaiser", "the number of points", M), float(beta)), config.default_float)
 
 
 def frombuffer(buffer, dtype=float, count=-1, offset=0):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import operator
-
 import numpy as np
 
 from functorch_lite import dtypes, lax
@@ -12,7 +10,7 @@ from functorch_lite.config import config
 from functorch_lite.numpy import reductions
 from functorch_lite.numpy.creation import arange, or_float
 from functorch_lite.numpy.dispatch import by_numpy
-from functorch_lite.numpy.promote import as_array, asarray, canonical_axis, canonical_shape, placed
+from functorch_lite.numpy.promote import as_array, asarray, canonical_axis, canonical_shape, one_integer, placed
 from functorch_lite.numpy.selecting import integers, no_out
 from functorch_lite.trace import Tracer, at, tracing, typeof
 
@@ -37,7 +35,7 @@ def _offset(name, k, n: int, m: int):
     """The number of a diagonal of an n by m matrix, or next to it; a traced one stays an array."""
     if isinstance(k, Tracer):
         return lax.convert_element_type(integers(name, k, "the diagonals"), np.dtype(np.int32))
-    return min(max(operator.index(k), -n), m)
+    return min(max(one_integer(name, "a diagonal", k), -n), m)
 
 
 def identity(n, dtype=None):
@@ -105,7 +103,7 @@ def diagonal(a, offset=0, axis1=0, axis2=1):
     if order != tuple(range(ndim)):
         a = lax.transpose(a, order)
     *rest, n, m = typeof(a).shape
-    start, count = _diagonal_at(n, m, operator.index(offset))
+    start, count = _diagonal_at(n, m, one_integer("diagonal", "the offset", offset))
     if count == 0:
         return lax.full((*rest, 0), 0, typeof(a).dtype)
     flat = lax.reshape(a, (*rest, n * m))  # the diagonal is every (m + 1)-th element
@@ -131,7 +129,7 @@ def diag(v, k=0):
     if made is not None:
         return made
     v = as_array("diag", v)
-    k, t = operator.index(k), typeof(v)
+    k, t = one_integer("diag", "k", k), typeof(v)
     if t.ndim == 2:
         return diagonal(v, k)
     if t.ndim != 1:
@@ -151,18 +149,19 @@ def diagflat(v, k=0):
     return diag(lax.reshape(v, (typeof(v).size,)), k)
 
 
-def _index_arrays(found) -> tuple:
-    return tuple([asarray(i, config.default_int) for i in found])
+def _index_arrays(name, n, k, m) -> tuple:
+    sizes = [one_integer(name, what, x) for what, x in (("n", n), ("k", k), ("m", n if m is None else m))]
+    return tuple([asarray(i, config.default_int) for i in getattr(np, name)(*sizes)])
 
 
 def tril_indices(n, k=0, m=None):
     """(rows, columns) of the elements of the lower triangle of an n by m matrix."""
-    return _index_arrays(np.tril_indices(n, k, m))
+    return _index_arrays("tril_indices", n, k, m)
 
 
 def triu_indices(n, k=0, m=None):
     """(rows, columns) of the elements of the upper triangle of an n by m matrix."""
-    return _index_arrays(np.triu_indices(n, k, m))
+    return _index_arrays("triu_indices", n, k, m)
 
 
 def tril_indices_from(arr, k=0):

@@ -6,7 +6,6 @@ by its square root. Integers and booleans are transformed as floats, floats of 1
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
 
 import numpy as np
@@ -19,8 +18,10 @@ from functorch_lite.numpy.promote import (
     asarray,
     canonical_axes,
     canonical_axis,
+    one_integer,
     placed,
     promote_dtypes,
+    said,
 )
 from functorch_lite.numpy.shape import roll
 from functorch_lite.numpy.ufuncs import conj, divide, multiply
@@ -62,17 +63,14 @@ def _fitted(a, n, axis):
 
 def _scale(name, norm, n, inverse) -> float:
     """The factor beside the transform, whose inverse divides by n already."""
-    if norm not in (None, *_NORMS):
-        raise ValueError(f"{name}: norm={norm!r} at {at()}; give {', '.join(map(repr, _NORMS))}")
+    if not (norm is None or (isinstance(norm, str) and norm in _NORMS)):
+        raise ValueError(f"{name}: norm={said(norm)} at {at()}; give {', '.join(map(repr, _NORMS))}")
     power = {"ortho": 0.5, "forward": 1.0}.get(norm, 0.0)
     return n**power if inverse else n**-power
 
 
 def _size(name, n) -> int:
-    try:
-        n = operator.index(n)
-    except TypeError:
-        raise TypeError(f"{name}: a size is an integer, got {n!r} at {at()}") from None
+    n = one_integer(name, "a size", n)
     if n < 1:
         raise ValueError(f"{name}: transforms at least one element, got {n} at {at()}")
     return n
@@ -126,7 +124,7 @@ def ihfft(a, n=None, axis=-1, norm=None):
 
 def _turned(norm):
     """The name of a norm in the opposite direction; what is none is refused later."""
-    return {None: "forward", "backward": "forward", "forward": "backward"}.get(norm, norm)
+    return "forward" if norm in (None, "backward") else "backward" if norm == "forward" else norm
 
 
 # ---- several axes ----
@@ -135,6 +133,7 @@ def _turned(norm):
 def _axes(name, a, s, axes) -> list[tuple]:
     """(axis, size or None for that of the axis) in order."""
     ndim = typeof(a).ndim
+    s = s if s is None or isinstance(s, Sequence) else (s,)
     if axes is None:
         axes = range(ndim) if s is None else range(ndim - len(s), ndim)
     axes = [canonical_axis(name, k, ndim) for k in (axes if isinstance(axes, Sequence) else (axes,))]

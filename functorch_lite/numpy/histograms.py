@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import builtins
 import math
-import operator
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from functorch_lite.config import config
 from functorch_lite.numpy.at import At
 from functorch_lite.numpy.creation import linspace
 from functorch_lite.numpy.joining import stack
-from functorch_lite.numpy.promote import INEXACT, as_array, promote_dtypes
+from functorch_lite.numpy.promote import INEXACT, as_array, one_integer, promote_dtypes
 from functorch_lite.numpy.reductions import max, min, sum
 from functorch_lite.numpy.selecting import where
 from functorch_lite.numpy.sorting import searchsorted
@@ -38,11 +37,12 @@ def bincount(x, weights=None, minlength=0, *, length=None):
         values = np.asarray(x)
         if values.size and values.min() < 0:
             raise ValueError(f"bincount: counts numbers of at least 0, got {values.min()} at {at()}; shift them")
-        length = builtins.max(operator.index(minlength), int(values.max()) + 1 if values.size else 0)
+        least = one_integer("bincount", "minlength", minlength)
+        length = builtins.max(least, int(values.max()) + 1 if values.size else 0)
     if dtypes.is_bool(t.dtype):
         x = lax.convert_element_type(x, config.default_int)
     weights = _counting_weights(weights, t)
-    empty = lax.full((operator.index(length),), 0, typeof(weights).dtype)
+    empty = lax.full((one_integer("bincount", "length", length),), 0, typeof(weights).dtype)
     return At(empty)[x].add(weights, mode="drop", wrap_negative_indices=False)
 
 
@@ -60,7 +60,7 @@ def histogram_bin_edges(a, bins=10, range=None, weights=None):
     if type(bins) is not int and typeof(as_array("histogram", bins)).ndim:
         return promote_dtypes("histogram", as_array("histogram", bins), rule=INEXACT)[0]
     (a,) = promote_dtypes("histogram", as_array("histogram", a), rule=INEXACT)
-    bins = operator.index(bins)
+    bins = one_integer("histogram", "the number of bins", bins)
     if bins < 1:
         raise ValueError(f"histogram: bins={bins} at {at()}; give at least 1")
     if range is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import operator
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from functorch_lite.numpy.promote import (
     canonical_axis,
     canonical_shape,
     convert,
+    one_integer,
     promote_dtypes,
     user_dtype,
 )
@@ -39,7 +39,7 @@ def _sequence(name, arrays) -> list:
     if isinstance(arrays, (np.ndarray, Array)):
         if not arrays.ndim:
             raise TypeError(f"{name}: takes a sequence of arrays, got {typeof(arrays)} at {at()}; put it into a list")
-        return list(immutable(arrays))
+        arrays = list(immutable(arrays))
     try:
         made = [as_array(name, x) for x in arrays]
     except TypeError as error:
@@ -208,9 +208,9 @@ def _split(name, ary, where_to_cut, axis, equal=False):
     axis = canonical_axis(name, axis, ary.ndim)
     n = ary.shape[axis]
     if isinstance(where_to_cut, (tuple, list)) or (isinstance(where_to_cut, (np.ndarray, Array)) and where_to_cut.ndim):
-        cuts = [0, *[operator.index(k) for k in np.asarray(where_to_cut).tolist()], n]
+        cuts = [0, *[one_integer(name, "a position", k) for k in where_to_cut], n]
     else:
-        parts = operator.index(where_to_cut)
+        parts = one_integer(name, "the number of parts", where_to_cut)
         if parts <= 0:
             raise ValueError(f"{name}: the number of parts is at least 1, got {parts} at {at()}")
         if equal and n % parts:

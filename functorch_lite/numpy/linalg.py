@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import operator
 
 import numpy as np
 
@@ -15,7 +14,7 @@ from functorch_lite.numpy.arithmetic import power
 from functorch_lite.numpy.calculus import cross as _cross
 from functorch_lite.numpy.contract import einsum, matmul, tensordot, vecdot
 from functorch_lite.numpy.dispatch import by_numpy
-from functorch_lite.numpy.promote import INEXACT, as_array, canonical_axis, promote_dtypes
+from functorch_lite.numpy.promote import INEXACT, as_array, canonical_axis, one_integer, promote_dtypes
 from functorch_lite.numpy.shape import matrix_transpose
 from functorch_lite.numpy.ufuncs import absolute
 from functorch_lite.trace import at, typeof
@@ -126,7 +125,7 @@ def matrix_power(a, n):
 
     a: (..., m, m); n: an integer of at least 0.
     """
-    a, n = as_array("matrix_power", a), operator.index(n)
+    a, n = as_array("matrix_power", a), one_integer("matrix_power", "n", n)
     ndim = _at_least_matrices("matrix_power", a)
     t = typeof(a)
     if t.shape[-1] != t.shape[-2] or n < 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from functorch_lite import dtypes
 from functorch_lite.array import Array
 from functorch_lite.config import config
-from functorch_lite.dtypes import finfo, iinfo, issubdtype
+from functorch_lite.dtypes import issubdtype
 from functorch_lite.numpy.promote import PYTHON, asarray, operand, user_dtype
 from functorch_lite.trace import at, typeof
 
@@ -91,6 +92,20 @@ half, single, double = float16, float32, float64
 csingle, cdouble = complex64, complex128
 float_, int_, complex_ = [DefaultType(name, "float32") for name in ("float_", "int_", "complex_")]
 uint = DefaultType("uint", "uint32")
+
+
+def _told(limits):
+    @functools.wraps(limits)
+    def told(dtype):
+        try:
+            return limits(dtype)
+        except TypeError as error:
+            raise TypeError(f"{error}, at {at()}") from None
+
+    return told
+
+
+finfo, iinfo = _told(dtypes.finfo), _told(dtypes.iinfo)
 
 
 def promote_types(a, b) -> np.dtype:

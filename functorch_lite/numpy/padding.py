@@ -9,7 +9,7 @@ from functorch_lite.numpy import reductions, statistics, ufuncs
 from functorch_lite.numpy.editing import picked, runs
 from functorch_lite.numpy.indexing import getitem
 from functorch_lite.numpy.joining import concatenate
-from functorch_lite.numpy.promote import as_array, asarray, convert
+from functorch_lite.numpy.promote import as_array, asarray, convert, said
 from functorch_lite.numpy.shape import broadcast_to, immutable, moveaxis
 from functorch_lite.trace import at, typeof
 
@@ -74,10 +74,10 @@ def _pairs(name, given, ndim) -> list[tuple[int, int]]:
         rows = np.broadcast_to(value, (ndim, 2)).tolist() if ndim or value.ndim == 0 else []
     except ValueError:
         raise ValueError(
-            f"pad: {name}={given!r} does not broadcast to {ndim} pairs, at {at()}; give a pair per axis"
+            f"pad: {name}={said(given)} does not broadcast to {ndim} pairs, at {at()}; give a pair per axis"
         ) from None
     if value.dtype.kind not in "iu" and rows:
-        raise TypeError(f"pad: {name} holds integers, got {given!r} at {at()}")
+        raise TypeError(f"pad: {name} holds integers, got {said(given)} at {at()}")
     return [tuple(row) for row in rows]
 
 

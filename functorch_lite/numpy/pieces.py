@@ -19,7 +19,7 @@ from functorch_lite.errors import (
     NonConcreteBooleanIndexError,
     NonConcreteSliceError,
 )
-from functorch_lite.numpy.promote import as_array
+from functorch_lite.numpy.promote import as_array, said
 from functorch_lite.trace import Tracer, at, current_frame, typeof
 
 
@@ -164,7 +164,7 @@ def _entry(e):
     except TypeError:
         if hasattr(kind, "__array__"):
             return _array_entry(as_array("index", e))
-        raise BadIndexError(f"{e!r} ({kind.__name__}) at {at()} is no index; {_ALLOWED}") from None
+        raise BadIndexError(f"{said(e)} ({kind.__name__}) at {at()} is no index; {_ALLOWED}") from None
 
 
 def _array_entry(e):

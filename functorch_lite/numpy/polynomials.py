@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import operator
-
 import numpy as np
 
 from functorch_lite import lax
 from functorch_lite.config import config
 from functorch_lite.numpy.calculus import convolve, cut, in_dtype_of, vector
-from functorch_lite.numpy.promote import INEXACT, NUMBER, as_array, promote_dtypes
+from functorch_lite.numpy.promote import INEXACT, NUMBER, as_array, one_integer, promote_dtypes
 from functorch_lite.numpy.ufuncs import add, divide, multiply, subtract
 from functorch_lite.trace import at, typeof
 
@@ -68,7 +66,7 @@ def _leading_zeros(x) -> int:
 
 def polyder(p, m=1):
     """The coefficients of the m-th derivative of a polynomial."""
-    p, m = vector("polyder", p), operator.index(m)
+    p, m = vector("polyder", p), one_integer("polyder", "m", m)
     if m < 0:
         raise ValueError(f"polyder: m={m} at {at()}; give at least 0, or use `polyint`")
     (p,) = promote_dtypes("polyder", p, rule=NUMBER)
@@ -82,7 +80,7 @@ def polyder(p, m=1):
 def polyint(p, m=1, k=None):
     """The coefficients of the m-th integral of a polynomial; k: the m constants of integration, 0 by default."""
     (p,) = promote_dtypes("polyint", vector("polyint", p), rule=INEXACT)
-    m = operator.index(m)
+    m = one_integer("polyint", "m", m)
     if m < 0:
         raise ValueError(f"polyint: m={m} at {at()}; give at least 0, or use `polyder`")
     constants = vector("polyint", 0 if k is None else k)

@@ -53,11 +53,7 @@ def as_array(name: str, x: Any) -> Any:
 
 
 def _weak_scalar(x):
-    dtype = dtypes.scalar_dtype(type(x))
-    try:
-        return lax.full((), x, dtype, weak=type(x) is not bool)
-    except OverflowError as error:
-        raise OverflowError(f"{error}, at {at()}; give a dtype that does") from None
+    return lax.full((), x, dtypes.scalar_dtype(type(x)), weak=type(x) is not bool)
 
 
 def _native(name: str, x: np.ndarray) -> np.ndarray:
@@ -388,15 +384,30 @@ def given_dtype(name: str, dtype) -> np.dtype:
         raise TypeError(f"{name}: {error}, at {at()}") from None
 
 
-# ---- axes ----
+# ---- integers and axes ----
+
+
+def said(x) -> str:
+    """An argument as a part of a message: the type of an array, of anything else its text on one short line."""
+    if isinstance(x, Array):
+        return str(typeof(x))
+    text = f"an array of {x.dtype}" if isinstance(x, np.ndarray) else " ".join(repr(x).split())
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def one_integer(name: str, what: str, x) -> int:
+    """An argument as a Python integer. Raises TypeError for what is none."""
+    try:
+        return operator.index(x)
+    except TypeError as error:
+        if isinstance(error, ConcretizationError):
+            raise
+        raise TypeError(f"{name}: {what} is an integer, got {said(x)} at {at()}") from None
 
 
 def canonical_axis(name: str, axis, ndim: int) -> int:
     """An axis as a number from 0. Raises AxisError out of range, TypeError for what is no integer."""
-    try:
-        i = operator.index(axis)
-    except TypeError:
-        raise TypeError(f"{name}: an axis is an integer, got {axis!r} at {at()}") from None
+    i = one_integer(name, "an axis", axis)
     if not -ndim <= i < ndim:
         raise np.exceptions.AxisError(
             f"{name}: axis {i} is out of bounds for array of dimension {ndim} at {at()}; "
@@ -425,7 +436,7 @@ def canonical_shape(name: str, shape) -> tuple[int, ...]:
     except TypeError as error:
         if isinstance(error, ConcretizationError):
             raise
-        raise TypeError(f"{name}: a shape is a tuple of integers, got {shape!r} at {at()}") from None
+        raise TypeError(f"{name}: a shape is a tuple of integers, got {said(shape)} at {at()}") from None
     if any(n < 0 for n in shape):
         raise ValueError(f"{name}: negative size in the shape {shape} at {at()}; give sizes of at least 0")
     return shape
@@ -462,7 +473,7 @@ def placed(x, device):
 
 def _array(name, x, dtype, order):
     if order not in (None, "K", "C", "A"):
-        raise ValueError(f"{name}: order={order!r} at {at()} is not kept, arrays are row-major; leave it out")
+        raise ValueError(f"{name}: order={said(order)} at {at()} is not kept, arrays are row-major; leave it out")
     if dtype is not None:
         dtype = user_dtype(name, dtype)
     made = _with_dtype(name, x, dtype)
@@ -485,10 +496,7 @@ def _scalar_in(name, x, dtype):
         x = _python(name, float, x)
     elif kind == "b" or (kind != "c" and type(x) is complex) or (kind in "iu" and type(x) is float):
         return convert(name, x, dtype)
-    try:
-        return lax.full((), x, dtype)
-    except OverflowError as error:
-        raise OverflowError(f"{name}: {error}, at {at()}; give a wider dtype") from None
+    return lax.full((), x, dtype)
 
 
 def _integers(name, xs, dtype):

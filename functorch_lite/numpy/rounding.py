@@ -10,7 +10,16 @@ from functorch_lite import dtypes, lax
 from functorch_lite.array import Array, of_value
 from functorch_lite.numpy.arithmetic import floor_divide, remainder
 from functorch_lite.numpy.dispatch import BOOL, NUMBERS, REFUSED, by_numpy, filled, quietly
-from functorch_lite.numpy.promote import AS_IS, INEXACT, NUMBER, as_array, dtype_of, promote, promote_dtypes
+from functorch_lite.numpy.promote import (
+    AS_IS,
+    INEXACT,
+    NUMBER,
+    as_array,
+    dtype_of,
+    one_integer,
+    promote,
+    promote_dtypes,
+)
 from functorch_lite.numpy.selecting import where
 from functorch_lite.numpy.ufuncs import (
     add,
@@ -40,6 +49,7 @@ def round(a, decimals: int = 0):
 
     a: any -> the same shape and dtype; more places than the dtype has change nothing.
     """
+    decimals = one_integer("round", "the number of decimals", decimals)
     made = by_numpy(np.round, a, decimals) if -5 < decimals <= 0 else None  # otherwise NumPy may overflow
     if made is not None:
         return made

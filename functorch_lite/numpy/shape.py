@@ -21,6 +21,7 @@ from functorch_lite.numpy.promote import (
     canonical_axis,
     canonical_shape,
     convert,
+    one_integer,
     operand,
     user_dtype,
 )
@@ -207,11 +208,9 @@ def transpose(a, axes=None):
     if axes is None:
         order = tuple(range(n))[::-1]
     else:
-        order = tuple([canonical_axis("transpose", k, n) for k in axes])
+        order = tuple([canonical_axis("transpose", k, n) for k in (axes if isinstance(axes, Iterable) else (axes,))])
         if sorted(order) != list(range(n)):
-            raise ValueError(
-                f"transpose: {tuple(axes)} is no order of the {n} axes of {typeof(a)}, at {at()}; name each once"
-            )
+            raise ValueError(f"transpose: {axes} is no order of the {n} axes of {typeof(a)}, at {at()}; name each once")
     if type(a) is Array and not tracing:
         return of_value(a._value.transpose(order))
     return immutable(a if order == tuple(range(n)) else lax.transpose(a, order))
@@ -333,7 +332,10 @@ def flipud(m):
 def rot90(m, k=1, axes=(0, 1)):
     """Turned by k quarter turns in the plane of two axes, from the first towards the second."""
     m = as_array("rot90", m)
+    if len(axes) != 2:
+        raise ValueError(f"rot90: turns in the plane of two axes, got {axes} at {at()}")
     i, j = [canonical_axis("rot90", a, m.ndim) for a in axes]
+    k = one_integer("rot90", "the number of turns", k)
     if i == j:
         raise ValueError(f"rot90: the two axes are the same, {axes} at {at()}; give a plane")
     if k % 4 == 0:

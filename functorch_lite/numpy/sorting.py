@@ -51,7 +51,7 @@ def sort(a, axis=-1, *, kind=None, order=None, stable=True, descending=False):
     descending: the exact reverse, so NaN comes first. kind, stable: accepted; every sort is stable.
     """
     _check("sort", kind, order)
-    if on_host(a) and not descending and axis is not None:
+    if on_host(a) and not descending and type(axis) is int:
         value = a._value
         if -value.ndim <= axis < value.ndim:
             return of_value(np.sort(value, axis, "stable"))
@@ -67,7 +67,7 @@ def argsort(a, axis=-1, *, kind=None, order=None, stable=True, descending=False,
     """
     _check("argsort", kind, order)
     dtype = user_dtype("argsort", dtype)
-    if on_host(a) and not descending and axis is not None:
+    if on_host(a) and not descending and type(axis) is int:
         value = a._value
         if -value.ndim <= axis < value.ndim:
             return of_value(np.argsort(value, axis, "stable").astype(dtype or index_dtype(value.size)))

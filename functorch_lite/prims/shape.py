@@ -24,9 +24,13 @@ full_p = Primitive(
 
 
 def full(shape, value, dtype=None, weak=False):
-    """An array of `shape` filled with a Python scalar."""
+    """An array of `shape` filled with a Python scalar. Raises OverflowError for an integer that does not fit."""
     dtype = dtypes.scalar_dtype(type(value)) if dtype is None else dtypes.canonical(dtype)
-    return bind(full_p, shape=tuple(shape), value=literal(value, dtype), weak=weak)
+    try:
+        value = literal(value, dtype)
+    except OverflowError as error:
+        raise OverflowError(f"{error}, at {at()}; give a dtype that does") from None
+    return bind(full_p, shape=tuple(shape), value=value, weak=weak)
 
 
 def zeros_like(type_, value=0):
