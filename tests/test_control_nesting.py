@@ -1,159 +1,116 @@
-"""Loops and branches inside each other, drawn: every transform gives what it gives of the program written in Python."""
+"""Loops, branches and transforms in each other, drawn: every transform gives what it gives of the program in Python."""
 
 import functools
-from types import SimpleNamespace
 
-import laws
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
+from laws import same as equal
 
 import functorch_lite as fl
 import functorch_lite.numpy as fnp
 from functorch_lite import lax, tree
+from functorch_lite.testing import assert_same, laws
+from functorch_lite.testing.programs import plain
+from functorch_lite.testing.strategies import programs
 
 F64 = fnp.float64
 X, W = fnp.array([0.3, -0.7, 1.2], F64), fnp.array([[0.5, -1.0, 0.2], [0.1, 0.7, -0.4], [1.1, 0.3, 0.6]], F64) * 0.6
-XS = fnp.array([[0.3, -0.7, 1.2], [0.4, 0.1, -0.2], [-0.5, 0.9, 0.8]], F64)
-TURNS = fnp.array([2, 0, 3])
-same = functools.partial(laws.same, tol=1e-8)
+same = functools.partial(equal, tol=1e-8)
 
+# ---- drawn programs, and the same with Python's loops, branches and maps ----
 
-def python_while(cond_fun, body_fun, value):
-    while cond_fun(value):
-        value = body_fun(value)
-    return value
-
-
-def python_fori(lower, upper, body_fun, value):
-    for i in range(int(lower), int(upper)):
-        value = body_fun(i, value)
-    return value
-
-
-def python_scan(f, carry, xs):
-    ys = []
-    for x in xs:
-        carry, y = f(carry, x)
-        ys.append(y)
-    return carry, fnp.stack(ys)
-
-
-PYTHON = SimpleNamespace(
-    cond=lambda p, t, f, *xs: t(*xs) if p else f(*xs),
-    while_loop=python_while,
-    fori_loop=python_fori,
-    scan=python_scan,
-    jit=lambda f: f,
-    checkpoint=lambda f: f,
-)
-LAX = SimpleNamespace(
-    cond=lax.cond,
-    while_loop=lambda *args: lax.while_loop(*args, checkpoints=4),
-    fori_loop=lambda *args: lax.fori_loop(*args, checkpoints=4),
-    scan=lax.scan,
-    jit=fl.jit,
-    checkpoint=fl.checkpoint,
+CONSTRUCTS = ("cond", "scan", "while_loop", "call", "remat", "grad", "jvp", "vjp", "vmap", "with_jvp", "with_vjp")
+OPERATIONS = ("sin", "tanh", "mul", "add", "dot", "select", "gt", "floor", "dynamic_slice", "dynamic_update_slice",
+              "gather", "scatter", "convert", "reshape", "reduce_sum", "concatenate")  # fmt: skip
+drawn = functools.partial(programs, only=(*CONSTRUCTS, *OPERATIONS), depth=3, every=2)
+loops = functools.partial(programs, only=("scan", "while_loop", "cond", "call", *OPERATIONS), depth=3, every=2)
+CHECKPOINTED = plain.replaced(
+    lax,
+    scan=functools.partial(lax.scan, checkpoint="sqrt"),
+    while_loop=functools.partial(lax.while_loop, checkpoints=4),
+    fori_loop=functools.partial(lax.fori_loop, checkpoints=4),
 )
 
-# ---- programs as trees of nodes: (kind, parameter, children) ----
 
-leaves = st.tuples(st.sampled_from(["turn", "wave", "shift", "outer"]), st.just(()), st.just(()))
-
-
-def nodes(children):
-    one, two = st.tuples(children), st.tuples(children, children)
-    return st.one_of(
-        st.tuples(st.sampled_from(["while", "fori", "scan", "jit", "checkpoint"]), st.integers(0, 2), one),
-        st.tuples(st.sampled_from(["cond", "then"]), st.integers(0, 2), two),
-    )
+def total(f):
+    """One number of all results."""
+    return lambda *args: sum([fnp.sum(y * y) for y in tree.leaves(f(*args))])
 
 
-programs = nodes(nodes(st.one_of(leaves, nodes(leaves))))
+@settings(max_examples=80)
+@given(drawn())
+def test_derivatives(p):
+    assert_same(p.function, p.plain, *p.args, under=["value", "grad", "jvp", "jvp@grad"])
 
 
-def run(node, ops, n, w, x, outer):
-    """Apply a program to a vector; `outer` is the vector that the construct around it was given."""
-    kind, k, children = node
-    inside = lambda c, y: run(children[c], ops, n, w, y, x)
-    if kind == "turn":
-        return fnp.tanh(w @ x)
-    if kind == "wave":
-        return fnp.sin(x) * x + 0.1
-    if kind == "shift":
-        return x * 0.5 - w[0]
-    if kind == "outer":
-        return fnp.cos(x) * outer
-    if kind == "while":
-        return ops.while_loop(lambda s: s[0] < n, lambda s: (s[0] + 1, inside(0, s[1])), (n * 0 - k + 1, x))[1]
-    if kind == "fori":
-        return ops.fori_loop(0, n, lambda i, y: inside(0, y) + 0.125 * i * x, x)
-    if kind == "scan":
-        y, ys = ops.scan(lambda y, r: (inside(0, y) + r * 0.5, y[k]), x, w)
-        return y + ys
-    if kind == "cond":
-        return ops.cond(x[k] > 0.2, lambda y: inside(0, y), lambda y: inside(1, y), x)
-    if kind == "jit":
-        return ops.jit(lambda y: inside(0, y))(x)
-    if kind == "checkpoint":
-        return ops.checkpoint(lambda y: inside(0, y))(x)
-    assert kind == "then"
-    return inside(1, inside(0, x))
+@settings(max_examples=20)
+@given(drawn(max_eqns=6))
+def test_third_derivatives(p):
+    assert_same(p.function, p.plain, *p.args, under=["grad@jvp@grad", "jvp@jvp@jvp"])
 
 
-def program(node, ops):
-    return lambda n, w, x: fnp.sum(run(node, ops, n, w, x, x) ** 2)
+@settings(max_examples=30)
+@given(loops())
+def test_loops_that_keep_little(p):
+    function = p.build(lax=CHECKPOINTED)["program"]
+    assert_same(function, p.plain, *p.args, under=["grad", "jvp@grad"])
 
 
-def gradient(f):
-    return lambda n, w, x: fl.grad(f, (1, 2))(n, w, x)
+@settings(max_examples=25)
+@given(drawn())
+def test_rows(p):
+    laws.all(p, *p.args, only=["vmap", "vmap_of_derivatives", "shared_cotangents"], compiled=False)
 
 
-def second(f):
-    return lambda n, w, x: fl.jvp(lambda w, x: fl.grad(f, (1, 2))(n, w, x), (w, x), (w * 0.3, x + 1))[1]
+def later(module, turns):
+    """`module` with every `while_loop` begun so many turns later, if that many are left."""
+    return plain.replaced(module, while_loop=lambda test, body, init: module.while_loop(
+        test, body, (turns + init[0], init[1])))  # fmt: skip
 
 
-def third(f):
-    return lambda n, w, x: fl.grad(lambda x: fnp.sum(fl.grad(f, 2)(n, w, x) * x))(x)
-
-
-@settings(max_examples=15)
-@given(programs, st.sampled_from([0, 1, 3]))
-def test_derivatives(node, turns):
-    n = fnp.array(turns)
-    f, g = program(node, LAX), program(node, PYTHON)
-    for op in (lambda f: f, gradient, second, third):
-        same(op(f)(n, W, X), op(g)(n, W, X))
-
-
-@settings(max_examples=12)
-@given(programs)
-def test_rows(node):
-    f, g = program(node, LAX), program(node, PYTHON)
-    for op in (lambda f: f, gradient):
-        rows = [op(g)(n, W, x) for n, x in zip(TURNS, XS)]
-        same(fl.vmap(op(f), (0, None, 0))(TURNS, W, XS), tree.map(lambda *ys: fnp.stack(ys), *rows))
-    total = lambda w, x: fnp.sum(fl.vmap(f, (0, None, 0))(TURNS, w, x))
-    want = lambda w, x: sum([g(n, w, r) for n, r in zip(TURNS, x)])
-    same(fl.grad(total, (0, 1))(W, XS), fl.grad(want, (0, 1))(W, XS))
+@settings(max_examples=20)
+@given(loops(without=("call",)).filter(lambda p: "while_loop" in p.names))
+def test_rows_that_stop_apart(p):
+    """Each row begins its loops at another turn, so that some have ended while others run."""
+    ours = lambda k, *xs: p.build(lax=later(lax, k))["program"](*xs)
+    python = lambda k, *xs: p.build(lax=later(plain.LAX, k), fl=plain.FL)["program"](*xs)
+    of_all = tuple([i + 1 for i in p.argnums])
+    gradient = lambda f: fl.grad(total(f), of_all)
+    turns = fnp.array([1, 0, 3])
+    for op in (total, gradient):
+        rows = [op(python)(k, *p.args) for k in turns]
+        axes = (0, *[None] * len(p.args))
+        same(fl.vmap(op(ours), axes)(turns, *p.args), tree.map(lambda *ys: fnp.stack(ys), *rows))
+    everywhere = lambda k, *xs: fnp.sum(fl.vmap(total(ours), axes)(k, *xs))
+    same(fl.grad(everywhere, of_all)(turns, *p.args), tree.map(lambda *gs: sum(gs), *rows))
 
 
 @pytest.mark.slow
-@settings(max_examples=8)
-@given(programs, st.booleans())
-def test_compiled(node, mapped):
-    f, g = program(node, LAX), program(node, PYTHON)
-    if mapped:
-        rows = [gradient(g)(n, W, x) for n, x in zip(TURNS, XS)]
-        got = fl.jit(fl.vmap(gradient(f), (0, None, 0)))(TURNS, W, XS)
-        same(got, tree.map(lambda *ys: fnp.stack(ys), *rows))
-    else:
-        compiled = fl.jit(lambda n, w, x: [op(f)(n, w, x) for op in (lambda f: f, gradient, second)])
-        for n in map(fnp.array, (0, 3)):
-            same(compiled(n, W, X), [op(g)(n, W, X) for op in (lambda f: f, gradient, second)])
+@settings(max_examples=12)
+@given(drawn())
+def test_compiled(p):
+    gradient = lambda f: fl.value_and_grad(total(f), p.argnums)
+    want = gradient(p.plain)(*p.args)
+    same(fl.jit(gradient(p))(*p.args), want)
+    rows = fl.jit(fl.vmap(gradient(p)))(*[fnp.stack([x, x]) for x in p.args])
+    same(rows, tree.map(lambda y: fnp.stack([y, y]), want))
+
+
+def test_functions_jitted_one_after_the_other_are_told_apart():
+    """The first is gone when the second is made, perhaps at the same place in memory."""
+
+    def f(x, jit):
+        y = jit(lambda y: 0.5 * fnp.tanh(W @ y + x))(x)
+        return fnp.sum(jit(lambda y: y * x[0])(y))
+
+    for _ in range(4):
+        same(fl.grad(f)(X, fl.jit), fl.grad(f)(X, lambda f: f))
 
 
 # ---- what users put inside: rules of their own, and Python's `if` on results ----
+
+LAX = plain.replaced(CHECKPOINTED, jit=fl.jit)
+PYTHON = plain.replaced(plain.LAX, jit=lambda f: f)
 
 
 @fl.custom_jvp

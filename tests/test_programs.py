@@ -180,6 +180,8 @@ def test_smaller_records():
 
 @pytest.mark.parametrize(("error", "message", "options"), [
     (ValueError, "max_eqns is 0", {"max_eqns": 0}),
+    (ValueError, "depth is 0", {"depth": 0}),
+    (ValueError, "every is 2.5", {"every": 2.5}),
     (ValueError, "args is 9", {"args": 9}),
     (ValueError, r"args is \(3, 1\)", {"args": (3, 1)}),
     (DtypeError, "it is the dtype of floats", {"dtype": "int32"}),

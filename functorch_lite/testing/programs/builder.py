@@ -142,7 +142,7 @@ class Builder:
                 return
             mark = len(scope.statements), len(scope.values)
             try:
-                if constructs and self.nesting < self.plan.depth and choices.chance(4):
+                if constructs and self.nesting < self.plan.depth and choices.chance(self.plan.every):
                     choices.among(constructs)(self, room - made)
                 else:
                     choices.among(operations)(self)

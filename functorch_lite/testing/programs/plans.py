@@ -24,10 +24,15 @@ def plan(
     only: tuple[str, ...] | None = None,
     without: tuple[str, ...] = (),
     jax: bool = False,
+    depth: int = 2,
+    every: int = 4,
 ) -> Plan:
     """What programs are drawn by: see `strategies.programs`."""
     if type(max_eqns) is not int or max_eqns < 1:
         raise ValueError(f"programs: max_eqns is {max_eqns!r}; it has to be an int of at least 1")
+    for name, given in (("depth", depth), ("every", every)):
+        if type(given) is not int or given < 1:
+            raise ValueError(f"programs: {name} is {given!r}; it has to be an int of at least 1")
     low, high = (args, args) if isinstance(args, int) else args
     if not 1 <= low <= high <= 6:
         raise ValueError(f"programs: args is {args!r}; it has to be an int from 1 to 6, or the fewest and the most")
@@ -38,9 +43,9 @@ def plan(
     kinds = "f" + "".join([k for k in dict.fromkeys(kinds) if k != "f"])
     if not inputs or not set(inputs) <= set(kinds):
         raise ValueError(f"programs: inputs is {inputs!r}; it names kinds of dtypes among {kinds!r}")
-    for name, given in (("only", only), ("without", without)):
-        if isinstance(given, str):
-            raise TypeError(f"programs: {name} is {given!r}; give a tuple of names, such as ({given!r},)")
+    for name, names in (("only", only), ("without", without)):
+        if isinstance(names, str):
+            raise TypeError(f"programs: {name} is {names!r}; give a tuple of names, such as ({names!r},)")
     unknown = [n for n in [*(only or ()), *without] if n not in EXAMPLES]
     if unknown:
         raise ValueError(f"programs: {unknown[0]!r} is no primitive with an example; `EXAMPLES` names them")
@@ -52,4 +57,5 @@ def plan(
     if not operations and not constructs:
         raise ValueError(f"programs: no operations are left of only={only!r} without {without!r} for kinds {kinds!r}"
                          f"{'' if control_flow else ' and no control flow'}")  # fmt: skip
-    return Plan(max_eqns, (low, high), dtype, kinds, inputs, smooth, scalar, (operations or constructs, constructs))
+    table = (operations or constructs, constructs)
+    return Plan(max_eqns, (low, high), dtype, kinds, inputs, smooth, scalar, table, depth, every)

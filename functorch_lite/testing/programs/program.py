@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from functorch_lite import dtypes
 from functorch_lite.testing.choices import Choices, Recorded, Seeded, smaller
+from functorch_lite.testing.programs import plain
 from functorch_lite.testing.programs.builder import Builder, array_text
 from functorch_lite.testing.programs.source import HEADER, closed_over, count, function_source, used
 from functorch_lite.testing.scope import Scope, Style, Value
@@ -22,7 +24,7 @@ class Plan:
     max_eqns: most statements. args: fewest and most arguments. dtype: of floats. kinds: of values, among `bifc`;
     inputs: of arguments. smooth: derivatives of every order exist at the arguments, and near them. scalar: the result
     is one float without axes. table: (examples of operations, constructs), by how simple they are. depth: how deep
-    constructs stand in each other.
+    constructs stand in each other; every: one statement in so many is one.
     """
 
     max_eqns: int = 12
@@ -34,6 +36,7 @@ class Plan:
     scalar: bool = False
     table: tuple = ()
     depth: int = 2
+    every: int = 4
     shapes: tuple = ((3,), (), (2, 3), (3, 3), (2,), (1, 3), (2, 2), (3, 1, 2))
 
     def dtype_of(self, kind: str) -> np.dtype:
@@ -67,6 +70,12 @@ class Program:
             text = text.removeprefix(HEADER)
         exec(compile(text, "<program>", "exec"), space)
         return space
+
+    @functools.cached_property
+    def plain(self) -> Callable:
+        """The same function with Python's loops, branches and maps in place of the library's, which derivatives can be
+        compared with. Not of a program with collectives: there the rows of a map meet."""
+        return self.build(lax=plain.LAX, fl=plain.FL)["program"]
 
     @property
     def argnums(self) -> tuple[int, ...]:

@@ -50,16 +50,20 @@ def programs(
     only: tuple[str, ...] | None = None,
     without: tuple[str, ...] = (),
     jax: bool = False,
+    depth: int = 2,
+    every: int = 4,
 ) -> st.SearchStrategy[Program]:
     """Random well-typed programs `p`: call `p(*p.args)`, read `p.equations`, print `p`.
 
     max_eqns: most statements. args: how many arguments, or (fewest, most). dtype: of floats. kinds: of values inside
     the program, letters among `fibc`; inputs: of its arguments. smooth: every derivative exists at the arguments and
     near them. scalar: the result is one float without axes. control_flow: loops, branches and nested transforms. only,
-    without: names of primitives. jax: only what jax computes under the same names.
+    without: names of primitives. jax: only what jax computes under the same names. depth: how deep functions stand in
+    each other; every: one statement in so many holds some.
     Raises ValueError or DtypeError where nothing is left to draw.
     """
     return _programs(plan(
         max_eqns=max_eqns, args=args, dtype=dtype, kinds=kinds, inputs=inputs, smooth=smooth, scalar=scalar,
         control_flow=control_flow, only=_names(only), without=_names(without), jax=jax,
+        depth=depth, every=every,
     ))  # fmt: skip
