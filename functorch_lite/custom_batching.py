@@ -20,6 +20,9 @@ def sequential_vmap(fun: Callable) -> custom_vmap:
         leaves, structure = tree.flatten(args)
         flags = tree.leaves(tuple(in_batched))
         rows = [x for x, b in zip(leaves, flags, strict=True) if b]
+        if not rows:  # only a tangent is batched
+            result = fun(*args)
+            return result, tree.map(lambda _: False, result)
 
         def row(xs):
             it = iter(xs)

@@ -607,3 +607,33 @@ def test_a_function_with_rules_of_both_kinds():
     assert f.kind == "custom_vjp"
     with pytest.raises(AttributeError, match="no attribute 'defjvp'"):
         f.defjvp(lambda p, t: (p, t))
+
+
+def test_vmap_rules_of_functions_with_tangents():
+    """The rule serves the function with its tangents; it is told of arguments that are batched with theirs."""
+    asked = []
+    f = fl.custom_batching.custom_vmap(lambda x, y: fnp.sin(x) * y)
+
+    @f.def_vmap
+    def rule(size, batched, x, y):
+        asked.append(batched)
+        return fnp.cos(x) * y, any(batched)
+
+    xs, ts, ys = np.array([[1.0, 2, 3], [4.0, 5, 6], [7.0, 8, 9]], "float32")
+    push = lambda x, t, y: fl.jvp(lambda x: f(x, y), (x,), (t,))
+    for axes, told in (((0, 0, 0), [True, True]), ((0, 0, None), [True, False]), ((0, None, None), [False, False]),
+                       ((None, 0, None), [False, False]), ((0, None, 0), [True, True])):  # fmt: skip
+        x, t, y = [a if b == 0 else a[0] for a, b in zip((xs, ts, ys), axes)]
+        for wrap in (lambda f: f, fl.jit):
+            asked.clear()
+            got = fl.vmap(wrap(push), axes)(x, t, y)
+            want = np.cos(x) * y, -np.sin(x) * t * y
+            same(got[0], want[0] + np.zeros(3))
+            same(got[1], want[1] + np.zeros(3))
+            assert asked[0] == told
+    twice = lambda x: fl.jvp(lambda x: fl.jvp(lambda x: f(x, 1.0), (x,), (1.0,))[1], (x,), (1.0,))[1]
+    same(fl.vmap(twice)(xs), -np.cos(xs))
+    same(fl.vmap(lambda y: fl.jvp(lambda w: shifted(lambda y: w * y)(y), (2.0,), (1.0,))[1])(ys), ys)
+    same(fl.vmap(fl.grad(f), (0, None))(xs, 2.0), 2 * np.cos(xs))  # the parts that reverse mode cuts it into have none
+    one_by_one = fl.custom_batching.sequential_vmap(fnp.sin)
+    same(fl.vmap(lambda x: fl.jvp(one_by_one, (x,), (1.0,))[1])(xs.astype("float64")), np.cos(xs))

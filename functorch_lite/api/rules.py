@@ -9,15 +9,15 @@ import numpy as np
 
 from functorch_lite import dtypes, tree
 from functorch_lite.api.arguments import Outputs, describe, float0_zeros, is_array, name_of, tangent_dtype
-from functorch_lite.control.custom import captured_error, custom_p, with_jvp_p, with_vjp_p, with_vmap_p
+from functorch_lite.control.custom import captured_error, custom_p, tangents_too, with_jvp_p, with_vjp_p, with_vmap_p
 from functorch_lite.errors import LeakedTracerError, ShapeError
 from functorch_lite.ir import ArrayType, Eqn, Graph, array_type, intern
 from functorch_lite.prims.elementwise import convert
 from functorch_lite.prims.shape import batch, reduce_sum, zeros_like
 from functorch_lite.prims.slicing import pad
 from functorch_lite.trace import Frame, Tracer, at, bind, inline, this_frame, trace, typeof
-from functorch_lite.transforms.close import Mapping, Rule, close_graph
-from functorch_lite.transforms.common import pick
+from functorch_lite.transforms.close import Derivative, Mapping, Rule, close_graph
+from functorch_lite.transforms.common import pick, spread
 from functorch_lite.transforms.vmap import vmap as vmap_pass
 
 
@@ -91,13 +91,17 @@ class UserRule(Rule):
     def __repr__(self) -> str:
         return f"<rules of `{self.rules.name}`>"
 
+    maps = property(lambda self: self.rules.vmap is not None)
+
     def mapped(self, size, batched, out_batched, axis) -> Rule:
         return MappedRule(self, size, batched, out_batched, axis)
 
+    def pushed(self, active, results) -> Rule:
+        return PushedRule(self, active, results)
+
     def close(self, kind, frame, eqn, reached) -> Eqn:
-        params = dict(eqn.params)
         if isinstance(kind, Mapping):
-            return self._close_vmap(kind, frame, eqn, params["graph"], reached) if self.rules.vmap else eqn
+            return close_mapping(self, kind, frame, eqn, reached) if self.maps else eqn
         if self.rules.jvp is None and self.rules.fwd is None:
             return eqn
         return close_derivative(self, frame, eqn, reached)
@@ -217,11 +221,12 @@ class UserRule(Rule):
 
     # -- vmap --
 
-    def _close_vmap(self, kind, frame, eqn, graph, reached) -> Eqn:
+    def trace_vmap(self, kind, rows, reached, out_types) -> tuple[Graph, tuple[bool, ...], list]:
+        """(captured..., operands...) -> results; which results are batched; what the rule captured. rows: the types of
+        the operands for one row, of which those `reached` are batched."""
         rules = self.rules
         reached = (*[False] * self.captured, *reached[self.captured :])
-        row_types = [frame.types[a] for a in eqn.ins]
-        types = [_batched_type(t, kind) if b else t for t, b in zip(row_types, reached, strict=True)]
+        types = [_batched_type(t, kind) if b else t for t, b in zip(rows, reached, strict=True)]
         masks: list[tuple] = []
 
         def flat(*tracers):
@@ -234,7 +239,7 @@ class UserRule(Rule):
                                 f"batched), got {describe(made)}, at {at()}")  # fmt: skip
             ys = _leaves(made[0], rules, "the vmap rule")
             masks.append(tuple(map(bool, tree.broadcast_prefix(made[1], made[0], who="vmap rule"))))
-            for y, m, t in zip(ys, masks[0], graph.out_types, strict=True):
+            for y, m, t in zip(ys, masks[0], out_types, strict=True):
                 want = (kind.size, *t.shape) if m else t.shape
                 if typeof(y).shape != want:
                     raise ValueError(f"the vmap rule of `{rules.name}` returned {typeof(y)} for a result {t} that is "
@@ -242,9 +247,16 @@ class UserRule(Rule):
             return ys
 
         mapped, captured = _trace_rule(flat, types, [None] * len(types), [], f"the vmap rule of `{rules.name}`")
-        extras = tuple([_operand(frame, x, eqn) for x in captured])
-        new = {"graph": graph, "mapped": intern(mapped), "out_batched": masks[0], "extras": len(extras)}
-        return Eqn(with_vmap_p, (*extras, *eqn.ins), (*new.items(), ("name", rules.name)), eqn.outs)
+        return mapped, masks[0], captured
+
+
+def close_mapping(rule: UserRule | PushedRule, kind: Mapping, frame: Frame, eqn: Eqn, reached: Sequence[bool]) -> Eqn:
+    """The equation of a function that has a vmap rule, with the rule traced."""
+    graph = dict(eqn.params)["graph"]
+    mapped, mask, captured = rule.trace_vmap(kind, [frame.types[a] for a in eqn.ins], reached, graph.out_types)
+    extras = tuple([_operand(frame, x, eqn) for x in captured])
+    new = {"graph": graph, "mapped": intern(mapped), "out_batched": mask, "extras": len(extras)}
+    return Eqn(with_vmap_p, (*extras, *eqn.ins), (*new.items(), ("name", rule.rules.name)), eqn.outs)
 
 
 def close_derivative(rule: UserRule | MappedRule, frame: Frame, eqn: Eqn, reached: tuple[bool, ...]) -> Eqn:
@@ -371,6 +383,58 @@ class MappedRule(Rule):
 
         types = [t if b else _row_type(t) for t, b in zip(new.in_types, batched, strict=True)]
         return trace(body, types, transform="vmap").graph
+
+
+class PushedRule(UserRule):
+    """The vmap rule of a function with its tangents: the vmap rule of the function, differentiated."""
+
+    __slots__ = ("active", "inner", "results")
+
+    def __init__(self, inner: UserRule, active: tuple[bool, ...], results: int):
+        self.inner, self.results = inner, results
+        self.active = active  # which operands have a tangent
+
+    rules = property(lambda self: self.inner.rules)
+    captured = property(lambda self: self.inner.captured)
+
+    def after(self, count: int) -> Rule:
+        return PushedRule(self.inner.after(count), (*[False] * count, *self.active), self.results)
+
+    def close(self, kind, frame, eqn, reached) -> Eqn:
+        return close_mapping(self, kind, frame, eqn, reached) if isinstance(kind, Mapping) else eqn
+
+    def trace_vmap(self, kind, rows, reached, out_types) -> tuple[Graph, tuple[bool, ...], list]:
+        """As of a function; the rule is told that an argument is batched if it is so together with its tangent. If
+        none is, the rule is that of one row, mapped; if only some are, the others are made so."""
+        n = len(self.active)
+        batched, tangents = reached[:n], spread(reached[n:], self.active)
+        both = tuple([b and t is not False for b, t in zip(batched, tangents, strict=True)])
+        if any(reached) and not any(both):
+            graph, mask, captured = self._differentiated(kind, rows, both, out_types)
+            if not any(mask):
+                return self._of_rows(graph, kind, (*[False] * len(captured), *reached), captured)
+        either = tuple([b or bool(t) for b, t in zip(batched, tangents, strict=True)])
+        return self._differentiated(kind, rows, either, out_types)
+
+    def _differentiated(self, kind, rows, batched, out_types):
+        """The rule for these batched arguments, with tangents."""
+        n = len(self.active)
+        out_types = out_types[: self.results]
+        graph, mask, captured = self.inner.trace_vmap(kind, rows[:n], batched, out_types)
+        if graph.open:
+            active = (*[False] * len(captured), *self.active)
+            graph, more = close_graph(graph, Derivative(), this_frame(), active)
+            captured = [*more, *captured]
+        made = tangents_too(graph, (*[False] * len(captured), *self.active))
+        floats = [dtypes.is_inexact(t.dtype) for t in out_types]
+        return made, (*mask, *pick(mask, floats)), captured
+
+    def _of_rows(self, graph, kind, batched, captured):
+        """A rule of one row for all rows."""
+        if graph.open:
+            graph, more = close_graph(graph, kind, this_frame(), batched)
+            batched, captured = (*[False] * len(more), *batched), [*more, *captured]
+        return (*vmap_pass(graph, kind.size, batched, kind.axis), captured)
 
 
 # ---- helpers ----

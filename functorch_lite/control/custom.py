@@ -63,6 +63,40 @@ def _vmap_custom(size, xs, batched, *, graph, rule, name, axis_name=None):
     return bind(custom_p, *xs, graph=intern(new), rule=mapped, name=name), mask
 
 
+@rewrite
+def tangents_too(graph: Graph, active: tuple[bool, ...]) -> Graph:
+    """(operands..., tangents of the active ones) -> (results..., tangents of all float results)."""
+    new, mask = jvp_pass.jvp(graph, active)
+
+    def body(*args):
+        outs = inline(new, args)
+        found = iter(outs[len(mask) :])
+        tangents = [next(found) if m else zeros_like(t) for m, t in zip(mask, graph.out_types, strict=True)
+                    if is_inexact(t.dtype)]  # fmt: skip
+        return [*outs[: len(mask)], *tangents]
+
+    return rebuild(body, new.in_types, "jvp")
+
+
+def _jvp_custom(xs, ts, *, graph, rule, name):
+    """A vmap rule serves the function with its tangents too, unless these are of what the function captured."""
+    active = tuple([t is not None for t in ts])
+    if not rule.maps or any(active[: rule.captured]):
+        return _primal_jvp(graph, name, xs, ts)
+    given, n = [t for t in ts if t is not None], len(graph.out_types)
+    pushed = rule.pushed(active, n)
+    made = bind(custom_p, *xs, *given, graph=intern(tangents_too(graph, active)), rule=pushed, name=name)
+    tangents = iter(made[n:])
+    return made[:n], [next(tangents) if is_inexact(t.dtype) else None for t in graph.out_types]
+
+
+def _partition_custom(eqn, known, types):
+    """The halves are no longer the function, and have no rules."""
+    params = dict(eqn.params)
+    plain = Eqn(call_p, eqn.ins, (("graph", params["graph"]), ("name", params["name"])), eqn.outs)
+    return call_p.partition(plain, known, types)
+
+
 def _rewire_custom(eqn, graphs, extras):
     (graph,), (extra,), params = graphs, extras, dict(eqn.params)
     params["graph"], params["rule"] = intern(graph), params["rule"].after(len(extra)) if extra else params["rule"]
@@ -74,7 +108,8 @@ custom_p = Primitive(
     params=("graph", "rule", "name"),
     many=True,
     infer=lambda *types, graph, rule, name: applied(graph, types),
-    jvp=lambda xs, ts, *, graph, rule, name: _primal_jvp(graph, name, xs, ts),
+    jvp=_jvp_custom,
+    partition=_partition_custom,
     transpose=_primal_transpose,
     vmap=_vmap_custom,
     reaches=lambda mapping, mask, **_: [mask],

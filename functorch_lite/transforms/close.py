@@ -30,6 +30,8 @@ class Rule(Token):
     """A user's rules, as a parameter of `custom`."""
 
     __slots__ = ()
+    maps = False  # whether vmap asks them
+    captured = 0  # how many leading operands the function captured
 
     def close(self, kind: Derivative | Mapping, frame: Frame, eqn: Eqn, reached: tuple[bool, ...]) -> Eqn:
         """The closed form of an equation; `reached` says which operands are active, or batched."""
@@ -37,6 +39,10 @@ class Rule(Token):
 
     def mapped(self, size, batched, out_batched, axis) -> Rule:
         """The rules of the same function under vmap."""
+        raise NotImplementedError
+
+    def pushed(self, active: tuple[bool, ...], results: int) -> Rule:
+        """The vmap rule of the function, of so many results, with its tangents, where these operands have one."""
         raise NotImplementedError
 
     def after(self, count: int) -> Rule:
