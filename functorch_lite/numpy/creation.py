@@ -149,7 +149,10 @@ def _arange(start, stop, step, dtype):
     step = 1 if step is None else _number(step)
     if step == 0:
         raise ValueError(f"arange: the step is 0 at {at()}; give another one")
-    n = max(0, math.ceil((stop - start) / step))
+    length = (stop - start) / step
+    if not math.isfinite(length):
+        raise ValueError(f"arange: from {start} to {stop} by {step} at {at()} has no end; give finite numbers")
+    n = max(0, math.ceil(length))
     if n and dtypes.is_integer(dtype):
         _check_range(start, start + step * (n - 1), dtype)
     if not tracing and dtype.kind in "iuf":

@@ -13,7 +13,7 @@ from functorch_lite.config import config
 from functorch_lite.numpy.at import At
 from functorch_lite.numpy.creation import linspace
 from functorch_lite.numpy.joining import stack
-from functorch_lite.numpy.promote import INEXACT, as_array, one_integer, promote_dtypes
+from functorch_lite.numpy.promote import INEXACT, as_array, one_integer, promote_dtypes, said
 from functorch_lite.numpy.reductions import max, min, sum
 from functorch_lite.numpy.selecting import where
 from functorch_lite.numpy.sorting import searchsorted
@@ -66,7 +66,10 @@ def histogram_bin_edges(a, bins=10, range=None, weights=None):
     if range is None:
         low, high = (0.0, 1.0) if typeof(a).size == 0 else (min(a), max(a))
     else:
-        low, high = range
+        try:
+            low, high = range
+        except (TypeError, ValueError):
+            raise ValueError(f"histogram: range is a pair of numbers, got {said(range)} at {at()}") from None
     widen = where(equal(low, high), 0.5, 0.0)
     return linspace(subtract(low, widen), add(high, widen), bins + 1)
 

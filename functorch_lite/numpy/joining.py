@@ -17,6 +17,7 @@ from functorch_lite.numpy.promote import (
     canonical_axis,
     canonical_shape,
     convert,
+    one_count,
     one_integer,
     promote_dtypes,
     user_dtype,
@@ -257,10 +258,12 @@ def repeat(a, repeats, axis=None, *, total_repeat_length=None, out_sharding=None
     n = a.shape[axis]
     repeats = repeats if isinstance(repeats, int) else integers("repeat", repeats, "repeats")
     count = 1 if isinstance(repeats, int) else typeof(repeats).size
-    if count not in (1, n):
+    if count not in (1, n) or np.ndim(repeats) > 1:
         raise ValueError(
             f"repeat: {typeof(repeats)} does not fit axis {axis} of {typeof(a)}, at {at()}; give {n} or one"
         )
+    if total_repeat_length is not None:
+        total_repeat_length = one_count("repeat", "total_repeat_length", total_repeat_length)
     value = None if isinstance(repeats, Tracer) and total_repeat_length is not None else _counts(repeats)
     if value is not None and total_repeat_length is None and value.size == 1:
         return _repeat_each(a, int(value.reshape(())), axis)

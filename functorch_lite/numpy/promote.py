@@ -405,6 +405,14 @@ def one_integer(name: str, what: str, x) -> int:
         raise TypeError(f"{name}: {what} is an integer, got {said(x)} at {at()}") from None
 
 
+def one_count(name: str, what: str, x) -> int:
+    """An argument as a Python integer of at least 0. Raises TypeError or ValueError for what is none."""
+    n = one_integer(name, what, x)
+    if n < 0:
+        raise ValueError(f"{name}: {what} is at least 0, got {n} at {at()}")
+    return n
+
+
 def canonical_axis(name: str, axis, ndim: int) -> int:
     """An axis as a number from 0. Raises AxisError out of range, TypeError for what is no integer."""
     i = one_integer(name, "an axis", axis)

@@ -17,6 +17,7 @@ from functorch_lite.numpy.promote import (
     asarray,
     canonical_axis,
     convert,
+    one_count,
     operand,
     promote_dtypes,
     promote_shapes,
@@ -122,7 +123,7 @@ def nonzero(a, *, size=None, fill_value=None):
     if size is None:
         found = np.nonzero(_mask_values(a, "nonzero"))
         return tuple([asarray(i, index_dtype(n)) for i, n in zip(found, a.shape, strict=True)])
-    fills = _fills(fill_value, a.ndim)
+    size, fills = one_count("nonzero", "size", size), _fills(fill_value, a.ndim)
     flat = lax_reshape(a, (a.size,))
     dtype = index_dtype(a.size)
     if not a.size or not size:

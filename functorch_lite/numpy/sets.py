@@ -14,7 +14,7 @@ from functorch_lite import lax
 from functorch_lite.array import of_value
 from functorch_lite.numpy.indexing import getitem, lax_reshape
 from functorch_lite.numpy.pieces import How
-from functorch_lite.numpy.promote import as_array, canonical_axis, convert, promote_dtypes
+from functorch_lite.numpy.promote import as_array, canonical_axis, convert, one_count, promote_dtypes
 from functorch_lite.numpy.selecting import index_dtype, nonzero, where
 from functorch_lite.numpy.shape import broadcast_to, immutable, moveaxis
 from functorch_lite.numpy.sorting import first_of_each, is_member, on_host, searchsorted
@@ -107,6 +107,7 @@ def _unique(ar, axis, equal_nan, size, fill_value, want_inverse):
         rows = as_array("unique", moveaxis(ar, axis, 0))
         inverse_shape = (rows.shape[0],)
     n, rest = rows.shape[0], rows.shape[1:]
+    size = size if size is None else one_count("unique", "size", size)
     dtype = index_dtype(max(n, size or 0))
     width = int(np.prod(rest, dtype=int))
     columns = [getitem(lax_reshape(rows, (n, width)), (slice(None), k)) for k in range(width)] if rest else [rows]
