@@ -568,6 +568,15 @@ def test_logaddexp_of_complex_numbers(compiled):
         np.testing.assert_allclose(got, np.log(base**x + base**y) / np.log(base), rtol=2e-5, atol=2e-6)
 
 
+@pytest.mark.parametrize("scalar", [2.0, 1j])
+def test_logaddexp_of_complex_numbers_and_scalars(scalar):
+    z = np.array([1 - 2j, 0.5 + 1j], np.complex64)
+    for f, base in ((fnp.logaddexp, np.e), (fnp.logaddexp2, 2.0)):
+        want = np.log(base**z + base**scalar) / np.log(base)
+        for g in (f, fl.jit(f), lambda x, y, f=f: fl.vmap(lambda x: f(y, x))(x)):
+            agree(g(z, scalar), want, np.complex64, ulps=32)
+
+
 def test_fmod_of_integers_by_zero():
     x, zero = np.array([5, -7], np.int32), np.array([0, 0], np.int32)
     for fun in (fnp.fmod, fl.jit(fnp.fmod)):

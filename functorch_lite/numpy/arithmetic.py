@@ -207,8 +207,8 @@ def _logaddexp(exp, log1p, scale):
     """max + log(1 + exp(-|x - y|)); equal infinities, whose difference is NaN, are their sum."""
 
     def lower(x, y):
-        if _kind(x) == "c":
-            return _logaddexp_complex(x, y, scale)
+        if _kind(x, y) == "c":
+            return _logaddexp_complex(*filled(x, y), scale)
         d = lax.sub(x, y)
         found = lax.add(lax.max(x, y), log1p(exp(lax.neg(lax.abs(d)))))
         return lax.select(lax.ne(d, d), lax.add(x, y), found)

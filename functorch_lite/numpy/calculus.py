@@ -333,7 +333,7 @@ def cross(a, b, axisa=-1, axisb=-1, axisc=-1, axis=None):
 
 
 def _host_cross(a, b, axisa, axisb, axisc):
-    if a.shape[axisa] != 3 or b.shape[axisb] != 3:
+    if np.shape(a)[axisa] != 3 or np.shape(b)[axisb] != 3:
         raise ValueError  # NumPy has given vectors of two elements up
     return np.cross(a, b, axisa, axisb, axisc)
 

@@ -136,7 +136,7 @@ def _folding(name: str, lower: Callable, kernel: Any, combine: Callable, start: 
 _FOLD = """
     a: any shape -> the remaining axes, of size 1 with `keepdims`. The dtype is that of `a`; integers narrower than the
     default one become that, unless `promote_integers` is off or `dtype` says otherwise. where: a mask that broadcasts;
-    initial: a value that counts as one more element, in the dtype of the result. Raises AxisError for an axis that `a` does not have.
+    initial: one more element, in the dtype of the result. Raises AxisError for an axis that `a` does not have.
     """
 sum = _folding("sum", reduce_sum, np.add, add, 0, f"The sum over axes; over all if `axis` is None.\n{_FOLD}")
 prod = _folding(

@@ -99,6 +99,7 @@ def _division(prim: Primitive, name: str, of_zero) -> None:
             return low.op(name, type_, xs)
         zero = compare(low, "EQ", y, low.constant(0, type_), type_)
         safe = low.op("select", type_, [zero, low.constant(1, type_), y])
+        safe = low.op("optimization_barrier", type_, [safe])  # XLA simplifies two selects in circles
         return low.op("select", type_, [zero, of_zero(low, x, type_), low.op(name, type_, [x, safe])])
 
 
