@@ -402,7 +402,7 @@ def imported(x: Any) -> np.ndarray:
     """What another library exports by DLPack, in the memory of its owner where NumPy can read that."""
     try:
         return np.from_dlpack(x)
-    except RuntimeError:  # a dtype that NumPy does not have, or memory elsewhere
+    except (RuntimeError, BufferError):  # a dtype that NumPy does not have, or memory elsewhere
         pass
     try:
         return backend.imported(x)
