@@ -215,7 +215,8 @@ def test_what_is_not_linear_cannot_be_transposed():
 
 
 def test_the_names_of_jax():
-    rules = ["custom_gradient", "custom_jvp", "custom_vjp", "CustomVJPPrimal", "SymbolicZero"]
+    rules = ["custom_gradient", "custom_jvp", "custom_vjp", "CustomVJPPrimal", "SymbolicZero", "zero_from_primal"]
+    rules.append("custom_vjp_primal_tree_values")
     assert set(fl.custom_derivatives.__all__) == {"closure_convert", "linear_call", *rules}
     assert fl.custom_derivatives.closure_convert is fl.closure_convert
     assert fl.custom_derivatives.custom_vjp is fl.custom_vjp
