@@ -9,7 +9,6 @@ from __future__ import annotations
 import operator
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,7 +41,10 @@ from functorch_lite.ir import (
     literal,
 )
 from functorch_lite.snapshot import Snapshot
-from functorch_lite.source import Source, at, caller, one_line, running
+from functorch_lite.source import at, caller, one_line
+from functorch_lite.stack import alone, executor, tracing
+from functorch_lite.stack import thread as _thread
+from functorch_lite.values import act, value_of
 
 SCALARS = (bool, int, float, complex)
 _IS_SCALAR = frozenset(SCALARS).__contains__
@@ -51,23 +53,13 @@ _tuple_new, _new = tuple.__new__, object.__new__  # what named tuples and classe
 # ---- frames ----
 
 
-class _Thread(threading.local):
-    """What belongs to one thread: its open frames, innermost last."""
-
-    def __init__(self):
-        self.frames: list[Frame] = []
-
-
-_thread = _Thread()
-tracing: list[Frame] = []  # the open frames of all threads: empty means that no thread has to look at its own
-
-
 class Frame:
     """A graph under construction. Inputs may carry values; the rest is computed on demand."""
 
+    acted: frozenset[int] = frozenset()  # the equations that had effects, and have acted
     stand_ins: dict[tuple[int, int], Tracer] = {}  # noqa: RUF012  # for values of frames that are closed
 
-    def __init__(self, transform: str, name: str, concrete: bool):
+    def __init__(self, transform: str, name: str, concrete: bool, later: bool = False):
         below = _thread.frames[-1] if _thread.frames else None
         self.transform, self.name, self.open = transform, name, True
         self.concrete = concrete and (below is None or below.concrete)  # else nothing here has a value
@@ -81,7 +73,9 @@ class Frame:
         self.captured: dict[Any, tuple[Any, int]] = {}  # key -> (value, number)
         self.known: dict[int, Any] = {}  # number -> array, or the outer tracer to ask
         self.memo: dict[Any, Any] = {}  # what may live as long as this frame: traces that captured its tracers
-        self.pinned = False  # an effect waits to be computed, so that later ones wait behind it
+        self.below = below  # until this one is closed
+        # an effect waits, here or below, until the graph is run: the later ones wait behind it
+        self.pinned = self.concrete and below is not None and (later or below.pinned)
         self.arguments = 0  # how many of the first values are arguments of the traced function
         self.rows: Callable | None = None  # how to show all rows of a mapped value
         self.axes: dict[str, Axis] = below.axes if below else {}  # the named axes in scope
@@ -190,36 +184,11 @@ class Frame:
 
     def value(self, number: int):
         """The array behind `number`, computing only its ancestors; None if it has no value."""
-        if not self.concrete:
-            return None
-        known, eqns, definition = self.known, self.eqns, self.definition
-        todo, need = [number], set()
-        while todo:
-            n = todo.pop()
-            if n in known:
-                if type(known[n]) is Tracer:
-                    known[n] = known[n].frame.value(known[n].number)
-                continue
-            k = definition[n]
-            if k < 0:
-                known[n] = None
-            elif k not in need:
-                need.add(k)
-                todo.extend([a for a in eqns[k].ins if type(a) is int])
-        for k in sorted(need):
-            prim, ins, params, outs = eqns[k]
-            xs = [a.value if type(a) is Lit else known[a] for a in ins]
-            if any(x is None for x in xs) or prim.names_axis is not None:
-                known.update(dict.fromkeys(outs))
-            else:
-                with alone(self.sources[k]):
-                    ys = executor.bind(prim, xs, dict(params))
-                known.update(zip(outs, ys if prim.many else [ys], strict=True))
-        return known[number]
+        return value_of(self, number) if self.concrete else None
 
     def close(self) -> None:
         """Keep what a leak message needs, free the rest."""
-        self.open = False
+        self.open, self.below = False, None
         self.known, self.memo, self.captured, self.eqns, self.sources = {}, {}, {}, [], []
 
 
@@ -337,20 +306,6 @@ def this_frame() -> Frame:
     return _thread.frames[-1]
 
 
-@contextmanager
-def alone(source: Source | None = None):
-    """Compute: this thread's frames are put aside, so nothing is recorded."""
-    thread = _thread
-    frames, before = thread.frames, running.source
-    thread.frames = []
-    if source is not None:
-        running.source = source
-    try:
-        yield
-    finally:
-        thread.frames, running.source = frames, before
-
-
 def pop(frames: list[Frame], depth: int) -> None:
     """Restore the length of the stack, whatever an interrupted trace left on it."""
     for left in frames[depth:]:
@@ -361,17 +316,6 @@ def pop(frames: list[Frame], depth: int) -> None:
 
 
 # ---- executing ----
-
-
-class Executor:
-    """The hook between floors: how operations compute when nothing is recorded. Filled in by `array` and `host`."""
-
-    bind: Callable[[Primitive, Sequence, dict], Any]
-    execute: Callable[[Graph, Sequence, Any], list]
-    asarray: Callable[[Any], Any]
-
-
-executor = Executor()
 
 
 def is_typed(x: Any) -> bool:
@@ -422,7 +366,9 @@ def bind(prim: Primitive, *args: Any, **params: Any) -> Any:
             in_types.append(frame.types[number])
     if scalars:
         frame.literals(prim, args, ins, in_types)
-    if prim.effects and frame.concrete and not frame.pinned:
+    if prim.effects and frame.concrete and (not frame.pinned or params.get("out_types")):
+        if frame.pinned:  # the program goes on with its results
+            act(frame)
         values = [a.value if type(a) is Lit else frame.value(a) for a in ins]
         if not any(v is None for v in values):  # it happens now, once, and its results are like captured values
             with alone(caller()):
@@ -499,6 +445,7 @@ def trace(
     transform: str,
     name: str = "fun",
     concrete: bool = False,
+    later: bool = False,
     names: Sequence[str | None] = (),
     prepare: Callable | None = None,
     axes: dict[str, Axis] | None = None,
@@ -506,14 +453,14 @@ def trace(
     """Trace `fun(*tracers) -> list of values`; returns its graph and the values it captured.
 
     With `concrete`, Python control flow may look at what follows from captured values and from arguments whose entry
-    of `values` is not None. `prepare(frame)` may rewrite the recorded equations while the frame is still open. `axes`
-    come into scope.
+    of `values` is not None; effects happen at once then, but with `later`, and where others wait, when the graph is
+    run. `prepare(frame)` may rewrite the recorded equations while the frame is still open. `axes` come into scope.
     """
     frames = _thread.frames
     purge(frames)
     depth = len(frames)
     try:  # an interrupt while the inner `finally` runs is caught by this one
-        frame = Frame(transform, name, concrete)
+        frame = Frame(transform, name, concrete, later)
         if axes:
             frame.axes = {**frame.axes, **axes}
         return _trace(frame, depth, fun, types, values, names, prepare)
@@ -573,6 +520,8 @@ def inline(graph: Graph, args: Sequence, sources: Sequence | None = None) -> lis
             types.extend(graph.types[n:])
             frame.definition.extend([k for k, eqn in enumerate(graph.eqns, first) for _ in eqn.outs])
             frame.sources.extend(made)
+    if frame.concrete and graph.effects:
+        frame.pinned = True
     return [Tracer(frame, number[o]) for o in graph.outs]
 
 

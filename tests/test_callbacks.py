@@ -335,3 +335,61 @@ def test_a_callback_in_a_backward_rule_lives_as_long_as_the_pullback(split):
     ruled.defvjp(lambda x: (f(x), x), lambda x, ct: fl.vjp(f, x)[1](ct))
     np.testing.assert_array_equal(split(ruled, fnp.ones(3)), np.full(3, 4.0))
     assert sum(moved) >= 2
+
+
+def twice(f):
+    return lambda y: fl.lax.scan(lambda c, _: (f(c), None), y, None, length=2)[0]
+
+
+def with_rule(f):
+    g = fl.custom_vjp(f)
+    g.defvjp(lambda x: (f(x), None), lambda _, ct: (2 * ct,))
+    return g
+
+
+BEHIND = {
+    "rule": with_rule,
+    "checkpoint": fl.checkpoint,
+    "jit": fl.jit,
+    "cond": lambda f: lambda y: fl.lax.cond(True, f, lambda y: y, y),
+    "grad": lambda f: lambda y: fl.grad(f)(y) * y,
+    "jvp": lambda f: lambda y: fl.jvp(f, (y,), (y,))[1],
+    "vjp": lambda f: lambda y: fl.vjp(f, y)[1](y)[0],
+    "vmap": lambda f: lambda y: fl.vmap(f)(fnp.stack([y])).sum(),
+}
+
+
+@pytest.mark.parametrize("behind", BEHIND)
+@pytest.mark.parametrize("first", ["plain", "rule", "scan"])
+def test_effects_of_eager_derivatives_happen_once_and_in_order(first, behind):
+    log = []
+    start = {"plain": lambda f: f, "rule": with_rule, "scan": twice}[first](saying(log, "first"))
+    middle, end = BEHIND[behind](twice(saying(log, "middle"))), saying(log, "end")
+    program = lambda x: end(middle(start(x)))
+    want = ["first"] * (2 if first == "scan" else 1) + ["middle", "middle", "end"]
+    for transform in (fl.grad, lambda f: fl.jit(fl.grad(f)), fl.value_and_grad, lambda f: lambda x: fl.linearize(f, x)):
+        log.clear()
+        transform(program)(0.5)
+        assert log == want
+
+
+def test_a_value_that_is_looked_at_acts_before():
+    log = []
+
+    def f(x):
+        saying(log, "before")(x)
+        y = twice(saying(log, "loop"))(x)
+        saying(log, "between")(x)
+        return saying(log, "branch")(y) if y > 0 else y
+
+    assert fl.grad(f)(0.5) == 8
+    assert log == ["before", "loop", "loop", "between", "branch"]
+    assert fl.hvp(f, 0.5, 1.0) == 0
+
+
+def test_results_of_effects_that_wait_are_constants():
+    log = []
+    read = lambda y: fl.io_callback(lambda v: (log.append("read"), v)[1], fl.ShapeDtypeStruct((), "float32"), y)
+    f = lambda x: (y := twice(saying(log, "loop"))(x)) * read(fl.lax.stop_gradient(y))
+    assert fl.grad(f)(0.5) == 8
+    assert log == ["loop", "loop", "read"]

@@ -15,10 +15,10 @@ from functorch_lite.xla.module import LOWERINGS
 ROOT = pathlib.Path(functorch_lite.__file__).parent
 # From the ground up; a module imports only from lower floors, or from its own folder.
 FLOORS = [
-    "errors", "config", "dtypes", "nodes", "tree", "tree_util", "singles", "ir", "source", "bulk", "snapshot", "axes",
-    "trace", "prims", "transforms", "control", "array", "typing", "host", "xla", "api", "lax", "numpy", "random",
-    "nn", "flatten_util", "debug", "custom_batching", "custom_derivatives", "ad_checkpoint", "checks", "progress",
-    "extend", "testing", "__init__",
+    "errors", "config", "dtypes", "nodes", "tree", "tree_util", "singles", "ir", "source", "bulk", "stack", "silent",
+    "values", "snapshot", "axes", "trace", "prims", "transforms", "control", "array", "typing", "host", "xla", "api",
+    "lax", "numpy", "random", "nn", "flatten_util", "debug", "custom_batching", "custom_derivatives", "ad_checkpoint",
+    "checks", "progress", "extend", "testing", "__init__",
 ]  # fmt: skip
 FILES = sorted(ROOT.rglob("*.py"))
 

@@ -18,7 +18,8 @@ from functorch_lite.control.remat import Chosen, opened, remat_p, saves
 from functorch_lite.control.remat import remat as bind_remat
 from functorch_lite.ir import ArrayType, Graph, Primitive
 from functorch_lite.prims import naming
-from functorch_lite.trace import Source, Tracer, at, current_frame, trace
+from functorch_lite.source import Source
+from functorch_lite.trace import Tracer, at, current_frame, trace
 from functorch_lite.transforms import reverse as passes
 
 

@@ -543,7 +543,7 @@ def apply(rules: Rules, fun: Callable, args: tuple) -> Any:
         return out[-1].traced
 
     types = [typeof(x) for x in leaves]
-    graph, captured = trace(flat, types, leaves, transform="custom rules", name=rules.name, concrete=True)
+    graph, captured = trace(flat, types, leaves, transform="custom rules", name=rules.name, concrete=True, later=True)
     rules.out_structure = out[-1].structure
     tracers = [(i, x) for i, x in enumerate(captured) if isinstance(x, Tracer)]
     rule = UserRule(rules, len(captured), tracers, graph.out_types)

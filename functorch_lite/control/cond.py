@@ -9,8 +9,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from functorch_lite.control.loops import Place, cheaply, resaved, rewired
-from functorch_lite.control.rows import I32, all_of, any_of, chosen, first_of, like_row, mapped, one_by_one, unnamed
-from functorch_lite.control.silent import acts
+from functorch_lite.control.rows import (
+    I32,
+    acts,
+    all_of,
+    any_of,
+    chosen,
+    first_of,
+    like_row,
+    mapped,
+    one_by_one,
+    unnamed,
+)
 from functorch_lite.control.varied import any_varies, fitted, varied
 from functorch_lite.ir import Eqn, Graph, Primitive, agree, array_type, compact, core, intern, joint, nested
 from functorch_lite.prims.elementwise import convert, eq, select

@@ -9,10 +9,10 @@ from functorch_lite.control import replay as r
 from functorch_lite.control.loops import rewired
 from functorch_lite.control.record import Record, record, record_p
 from functorch_lite.control.schedule import LEAST, default_slots
-from functorch_lite.control.silent import silenced
 from functorch_lite.control.turns import While
 from functorch_lite.ir import Eqn, Graph, compact
 from functorch_lite.prims.linear import is_linear
+from functorch_lite.silent import silenced
 from functorch_lite.trace import at, inline
 from functorch_lite.transforms.common import pick, rebuild, rewrite
 from functorch_lite.transforms.depends import depends, grown, members, needed

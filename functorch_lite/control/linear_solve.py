@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from functorch_lite.control.rows import all_batched, mapped
-from functorch_lite.control.silent import silenced
 from functorch_lite.control.together import lean, rewired_together
 from functorch_lite.ir import Eqn, Graph, Primitive, core, intern
 from functorch_lite.prims.elementwise import neg, sub
 from functorch_lite.prims.linear import is_linear
 from functorch_lite.prims.shape import zeros_like
+from functorch_lite.silent import silenced
 from functorch_lite.trace import at, bind, inline
 from functorch_lite.transforms import jvp as jvp_pass
 from functorch_lite.transforms import vmap as vmap_pass

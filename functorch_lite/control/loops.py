@@ -8,12 +8,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Sequence
 
-from functorch_lite.control.silent import silent
 from functorch_lite.ir import ArrayType, Eqn, Graph, Lit, compact, literal
 from functorch_lite.prims import elementwise as e
 from functorch_lite.prims import select as s
 from functorch_lite.prims.progress import Displays
 from functorch_lite.prims.shape import broadcast_p, full_p, iota_p, reshape_p, transpose_p
+from functorch_lite.silent import silent
 from functorch_lite.trace import inline
 from functorch_lite.transforms.common import pick, rebuild, via
 from functorch_lite.transforms.partition import Partition

@@ -13,9 +13,8 @@ from typing import NamedTuple
 
 from functorch_lite.control import schedule, tangents
 from functorch_lite.control.loops import rewired
-from functorch_lite.control.rows import all_batched, any_of, chosen, one_by_one
+from functorch_lite.control.rows import acts, all_batched, any_of, chosen, one_by_one
 from functorch_lite.control.schedule import I32
-from functorch_lite.control.silent import acts
 from functorch_lite.control.turns import (
     While,
     batched_carry,

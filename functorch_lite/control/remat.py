@@ -17,13 +17,13 @@ from typing import Any
 
 from functorch_lite.control.call import call_p
 from functorch_lite.control.loops import resaved
-from functorch_lite.control.silent import silent
 from functorch_lite.control.varied import any_varies, fitted
 from functorch_lite.ir import Eqn, Graph, Lit, Primitive, Token, applied, compact, intern
 from functorch_lite.prims.contract import dot_p
 from functorch_lite.prims.contract import split as terms
 from functorch_lite.prims.linear import is_linear
 from functorch_lite.prims.naming import name_p
+from functorch_lite.silent import silent
 from functorch_lite.trace import bind
 from functorch_lite.transforms import jvp as jvp_pass
 from functorch_lite.transforms import partition as partition_pass

@@ -10,6 +10,7 @@ from functorch_lite.control.scan import Loop, scan
 from functorch_lite.ir import Graph, Primitive
 from functorch_lite.prims.elementwise import convert, select, stop_gradient
 from functorch_lite.prims.index import dynamic_slice
+from functorch_lite.prims.progress import EVENT
 from functorch_lite.prims.reduce import argmax, reduce_and, reduce_or
 from functorch_lite.prims.shape import batch, broadcast
 from functorch_lite.trace import bind, inline, trace, typeof
@@ -23,6 +24,11 @@ def chosen(rows, x, y):
     """Row by row `x` where `rows` holds, else `y`; the axes of `rows` are the leading ones of `x` and `y`."""
     shape, n = typeof(x).shape, typeof(rows).ndim
     return select(broadcast(rows, shape, range(n)), x, y)
+
+
+def acts(*graphs: Graph) -> bool:
+    """Whether graphs have effects for the sake of which rows are run one by one; to show progress is none of these."""
+    return any(kind != EVENT for graph in graphs for kind in graph.effects)
 
 
 def any_of(rows):

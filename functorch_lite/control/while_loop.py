@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from functorch_lite.control import tangents
 from functorch_lite.control.halves import halves
-from functorch_lite.control.rows import all_batched, chosen, one_by_one
-from functorch_lite.control.silent import acts
+from functorch_lite.control.rows import acts, all_batched, chosen, one_by_one
 from functorch_lite.control.turns import (
     While,
     batched_carry,

@@ -12,12 +12,12 @@ from functorch_lite.array import asarray
 from functorch_lite.control.linear_solve import System, linear_solve
 from functorch_lite.control.loops import CHEAP, cheaply, split_at
 from functorch_lite.control.root import Problem, root
-from functorch_lite.control.silent import silenced
 from functorch_lite.control.together import together
 from functorch_lite.ir import Graph, Lit, compact, eqn_effects
 from functorch_lite.lax.carry import joined, operands, path_of, results, run_of, without_rules
 from functorch_lite.prims.elementwise import convert, stop_gradient
 from functorch_lite.prims.shape import zeros_like
+from functorch_lite.silent import silenced
 from functorch_lite.trace import Traced, at, current_frame, inline, run, trace, typeof
 from functorch_lite.transforms.common import rebuild, rewrite
 from functorch_lite.transforms.simplify import simplify

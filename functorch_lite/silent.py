@@ -3,13 +3,6 @@
 from __future__ import annotations
 
 from functorch_lite.ir import Eqn, Graph, compact, eqn_effects, intern, subgraphs
-from functorch_lite.prims.progress import EVENT
-from functorch_lite.transforms.common import rewrite
-
-
-def acts(*graphs: Graph) -> bool:
-    """Whether graphs have effects for the sake of which rows are run one by one; to show progress is none of these."""
-    return any(kind != EVENT for graph in graphs for kind in graph.effects)
 
 
 def silent(eqn: Eqn) -> Eqn | None:
@@ -24,7 +17,6 @@ def silent(eqn: Eqn) -> Eqn | None:
     return eqn.prim.rewire(eqn, [intern(g) for g in graphs], [()] * len(graphs))
 
 
-@rewrite
 def silenced(graph: Graph) -> Graph | None:
     """The graph without the equations that have effects and what follows from their results; None if a result does."""
     kept, sources, lost = [], [], set()
