@@ -48,14 +48,17 @@ def left_out(module: str, function: str) -> bool:
 
 
 class Profile(NamedTuple):
-    """mutants: how many are drawn, None: all. cases: how many each is tried on. seconds: for one mutant, at most."""
+    """mutants: how many are drawn, None: all. cases: how many each is tried on. seconds: for one mutant, at most.
+    laws: those that are tried."""
 
     mutants: int | None
     cases: int
     seconds: float
+    laws: tuple[str, ...]
 
 
-PROFILES = {"quick": Profile(600, 12, 2.0), "deep": Profile(None, 80, 15.0)}
+_CHEAP = tuple([name for name in judge.NAMES if name not in judge.COSTLY])
+PROFILES = {"quick": Profile(600, 12, 2.0, _CHEAP), "deep": Profile(None, 80, 15.0, judge.NAMES)}
 
 
 class Verdict(NamedTuple):
@@ -124,12 +127,12 @@ class _Worker:
 class _Watcher:
     """What the laws reach, case by case."""
 
-    def __init__(self):
+    def __init__(self, laws: tuple[str, ...]):
         modules = judge.modules()
-        self.forget, self.files = judge.forgetter(modules), judge.by_file(modules)
+        self.forget, self.files, self.laws = judge.forgetter(modules), judge.by_file(modules), laws
 
     def reach(self, case: int) -> judge.Reach:
-        return judge.reach([case], self.forget, self.files)
+        return judge.reach([case], self.forget, self.files, self.laws)
 
 
 def _fatal(site) -> Verdict:
@@ -137,8 +140,8 @@ def _fatal(site) -> Verdict:
     return Verdict(site.place, _kind(site), _changed(site), "it ends the process", 1, 0.0)
 
 
-def _watching() -> Callable[[int], judge.Reach]:
-    return _Watcher().reach
+def _watching(laws: tuple[str, ...]) -> Callable[[int], judge.Reach]:
+    return _Watcher(laws).reach
 
 
 def _judging(tries, profile: Profile) -> Callable[[int], Verdict]:
@@ -172,14 +175,15 @@ def run(profile: Profile, processes: int = 2, seed: int = 0, selected: Selected 
     """
     start = time.perf_counter()
     tried = [k for k, case in enumerate(CASES) if cases is None or any([part in case.name for part in cases])]
-    reaches = [reach for _, reach in sorted(pool.spread(_watching, (), tried, processes), key=lambda pair: pair[0])]
+    watched = pool.spread(_watching, (profile.laws,), tried, processes)
+    reaches = [reach for _, reach in sorted(watched, key=lambda pair: pair[0])]
     tries: dict = {}
     for each in reaches:
         for key, found in each.tries.items():
             tries.setdefault(key, []).extend(found)
     tries = {key: judge.chosen(found, profile.cases) for key, found in tries.items()}
     seconds = lambda: time.perf_counter() - start
-    tell(f"{len(tried)} cases under {len(judge.NAMES)} laws, after {seconds():.0f} s")
+    tell(f"{len(tried)} cases under {len(profile.laws)} laws, after {seconds():.0f} s")
     sites = all_sites(swap.sources(judge.modules()))
     numbers = [k for k, site in enumerate(sites) if selected is None or selected(site.place, _changed(site))]
     random.Random(seed).shuffle(numbers)
