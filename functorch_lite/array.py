@@ -137,6 +137,8 @@ class Array(metaclass=_ArrayMeta):
         return str(np.asarray(self._value))
 
     def __format__(self, spec: str) -> str:
+        if spec and self.ndim:
+            raise TypeError(f"{self.type} takes no format {spec!r}, at {at()}; format its elements, or round it")
         return format(np.asarray(self._value)[()], spec) if spec else str(self)
 
     def __len__(self) -> int:

@@ -212,6 +212,7 @@ def test_logarithms_of_infinite_complex_numbers(name):
         (lambda x: fnp.iinfo(float), TypeError, "iinfo: f32 is no integer dtype"),
         (lambda x: fnp.fmin(fnp.ones(2, "uint8"), 300), OverflowError, "300 does not fit u8.* give a dtype that does"),
         (lambda x: x[np.array([["a", "b"], ["c", "d"]])], IndexError, "an index of dtype <U1"),
+        (lambda x: f"{x:.2f}", TypeError, r"f32\[2,2\] takes no format '.2f', at .*; format its elements, or round it"),
         (lambda x: x[{1: np.zeros((3, 3))}], IndexError, "array.* is no index; use integers"),
     ],
 )  # fmt: skip

@@ -65,7 +65,7 @@ def _scale(name, norm, n, inverse) -> float:
     """The factor beside the transform, whose inverse divides by n already."""
     if not (norm is None or (isinstance(norm, str) and norm in _NORMS)):
         raise ValueError(f"{name}: norm={said(norm)} at {at()}; give {', '.join(map(repr, _NORMS))}")
-    power = {"ortho": 0.5, "forward": 1.0}.get(norm, 0.0)
+    power = {"ortho": 0.5, "forward": 1.0}.get(norm or "backward", 0.0)
     return n**power if inverse else n**-power
 
 
