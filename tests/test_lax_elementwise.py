@@ -138,3 +138,13 @@ def test_constants_divided_by_zero(dtype):
               lambda x: lax.div(full(5), lax.sub(x, x)), lambda x: lax.rem(full(5), lax.sub(x, x))):  # fmt: skip
         x = full(1)
         assert values(fl.jit(f)(x)) == values(f(x))
+
+
+@pytest.mark.parametrize("name", ["mul", "atan2", "lt", "pow", "complex", "max"])
+def test_an_operand_without_axes_is_repeated(name):
+    f, x, s = getattr(lax, name), fnp.array([[1.0, 2, 3]]), np.float32(2)
+    full = fnp.full((1, 3), s)
+    for got, want in ((f(s, x), f(full, x)), (f(x, s), f(x, full)), (fl.jit(f)(x, s), f(x, full))):
+        np.testing.assert_allclose(np.asarray(got), np.asarray(want), rtol=1e-6)
+    with pytest.raises(ValueError, match="cannot broadcast"):
+        f(x, x[0])

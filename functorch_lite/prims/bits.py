@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functorch_lite import dtypes
 from functorch_lite.ir import Primitive, array_type
-from functorch_lite.prims.linear import binary, unary
-from functorch_lite.prims.pointwise import elementwise
+from functorch_lite.prims.linear import unary
+from functorch_lite.prims.pointwise import binary, elementwise
 from functorch_lite.prims.select import linear
 from functorch_lite.trace import at, bind, typeof
 

@@ -8,9 +8,10 @@ import math
 from functorch_lite import dtypes
 from functorch_lite.errors import ShapeError
 from functorch_lite.ir import Primitive, array_type, literal
-from functorch_lite.prims.linear import binary, is_linear, shape_of, unary
+from functorch_lite.prims.linear import is_linear, shape_of, unary
 from functorch_lite.prims.pointwise import (
     BOOL,
+    binary,
     elementwise,
     fold_constants,
     one_dtype,
@@ -169,6 +170,9 @@ def _simplify_pow(x, y):
 pow_p = elementwise("pow", admits="fc", jvp=(_jvp_base, _jvp_exponent), simplify=_simplify_pow)
 
 
+_pow = binary(pow_p)
+
+
 def pow_(x, y):
     """x to the power of y, of one dtype; or y integers and x inexact. An `int` is a power by multiplication."""
     if type(y) is int:
@@ -176,7 +180,7 @@ def pow_(x, y):
     if type(y) not in SCALARS and _kind(y) in "iu":
         dtype = dtypes.scalar_dtype(type(x)) if type(x) in SCALARS else typeof(x).dtype
         y = convert(y, dtype) if dtypes.is_inexact(dtype) else y
-    return bind(pow_p, x, y)
+    return _pow(x, y)
 
 
 def _infer_integer_pow(x, *, y):

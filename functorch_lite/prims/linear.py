@@ -61,13 +61,3 @@ def unary(prim: Primitive):
 
     op.__name__ = op.__qualname__ = prim.name
     return op
-
-
-def binary(prim: Primitive):
-    """The function that applies a primitive of two operands and no parameters."""
-
-    def op(x, y):
-        return bind(prim, x, y)
-
-    op.__name__ = op.__qualname__ = prim.name
-    return op

@@ -22,6 +22,27 @@ def one_shape(name, types):
     return arrays[0].shape if arrays else ()
 
 
+def binary(prim: Primitive):
+    """The function that applies an elementwise primitive of two operands and no parameters."""
+
+    def op(x, y):
+        try:
+            return bind(prim, x, y)
+        except ShapeError:
+            if shape_of(x) and shape_of(y):
+                raise
+            return bind(prim, *beside(x, y))
+
+    op.__name__ = op.__qualname__ = prim.name
+    return op
+
+
+def beside(x, y):
+    """Two operands, of which one has no axes and is repeated over the shape of the other."""
+    shape = shape_of(x) or shape_of(y)
+    return [v if type(v) in SCALARS or shape_of(v) else broadcast(v, shape) for v in (x, y)]
+
+
 def one_dtype(name, types, admits):
     """The dtype shared by all operands. Raises TypeError if they differ, or are of a kind that is not admitted."""
     dtype = types[0].dtype

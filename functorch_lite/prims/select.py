@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 from functorch_lite import dtypes
 from functorch_lite.errors import ShapeError
 from functorch_lite.ir import Lit, Primitive, array_type
-from functorch_lite.prims.linear import binary, is_linear, shape_of, unary
+from functorch_lite.prims.linear import is_linear, shape_of, unary
 from functorch_lite.prims.pointwise import (
     BOOL,
+    binary,
     elementwise,
     one_dtype,
     one_shape,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from functorch_lite.prims.elementwise import add, div, exp, mul, neg, rsqrt, sub
-from functorch_lite.prims.linear import binary, unary
-from functorch_lite.prims.pointwise import elementwise
+from functorch_lite.prims.linear import unary
+from functorch_lite.prims.pointwise import binary, elementwise
 from functorch_lite.trace import SCALARS
 
 # ---- powers and logarithms ----
