@@ -9,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prim_laws import COMPLEX, EVERY, INTEGERS, REALS, agree, draw, graph_of, host, laws, near
 
+import functorch_lite as fl
+import functorch_lite.numpy as fnp
 from functorch_lite import dtypes, lax, trace
 from functorch_lite.prims import cumulative as c
 from functorch_lite.prims import elementwise as e
@@ -278,11 +280,26 @@ def test_reduce_recognises_what_it_combines_by():
     same(lax.reduce(x, -1, lax.bitwise_and, (0,)), np.bitwise_and.reduce(x))
     same(lax.reduce(x, 0, lax.bitwise_xor, (0,)), np.bitwise_xor.reduce(x))
     same(lax.reduce(x[:0], -7, lax.max, (0,)), np.full(3, -7))
-    for fun in (lax.sub, lambda a, b: a, lambda a, b: lax.add(a, a), lambda a, b: lax.add(lax.neg(a), b)):
-        with pytest.raises(ValueError, match=r"at test_prims_reduce.py:.* is none of add, mul"):
-            lax.reduce(x, 0, fun, (0,))
-    with pytest.raises(ValueError, match="takes one array, got 2"):
-        lax.reduce((x, x), (0, 0), lambda a, b: a, (0,))
+    same(lax.reduce(x, 7, lambda a, b: a, (0,)), np.full(3, 7))
+    same(lax.reduce(x, 5, lambda a, b: lax.add(lax.add(a, 1), b), (1,)), x.sum(1) + 5 + 3)
+
+
+def test_reduce_by_any_function():
+    x, place = np.random.default_rng(0).normal(size=(3, 5, 2)), np.arange(30).reshape(3, 5, 2)
+    fold = lambda x: lax.reduce(x, -np.inf, fnp.logaddexp, (0, -1))
+    want = np.logaddexp.reduce(x, (0, 2))
+    for got in (fold(x), fl.jit(fold)(x), fl.vmap(fold)(x[None])[0]):
+        near(np.asarray(got), want)
+    near(np.asarray(fl.grad(lambda x: fnp.sum(fold(x)))(x)).sum((0, 2)), np.ones(5))
+    first = lambda a, b: (lax.max(a[0], b[0]), lax.select(lax.ge(a[0], b[0]), a[1], b[1]))
+    best, where = lax.reduce((x, place), (-np.inf, np.int64(-1)), first, (1,))
+    near(np.asarray(best), x.max(1))
+    near(np.asarray(where), np.take_along_axis(place, x.argmax(1)[:, None], 1)[:, 0])
+    near(np.asarray(lax.reduce(x[:0], 3.0, fnp.logaddexp, (0,))), np.full((5, 2), 3.0))
+    with pytest.raises(ValueError, match="takes arrays of one shape and a start for each"):
+        lax.reduce((x, x[0]), (0.0, 0.0), lambda a, b: a, (0,))
+    with pytest.raises(TypeError, match="the function made bool at test_prims_reduce"):
+        lax.reduce(x, 0.0, lax.lt, (0,))
 
 
 @pytest.mark.parametrize(

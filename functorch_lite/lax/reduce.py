@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import enum
 import functools
+import math
 import string
 from collections.abc import Callable
 from typing import Any
 
 from functorch_lite import dtypes
+from functorch_lite.api.vmap import vmap
 from functorch_lite.errors import ShapeError
 from functorch_lite.ir import ArrayType, Primitive, array_type
 from functorch_lite.lax.shape import axes_of, axis_of, full
@@ -18,6 +20,8 @@ from functorch_lite.prims import reduce as _reduce
 from functorch_lite.prims import shape as _shape
 from functorch_lite.prims.elementwise import convert, max_p, min_p, mul_p
 from functorch_lite.prims.select import add_p, and_p, or_p, xor_p
+from functorch_lite.prims.slicing import concatenate
+from functorch_lite.prims.slicing import slice as slice_
 from functorch_lite.trace import SCALARS, at, bind, trace, typeof
 
 __all__ = [
@@ -71,39 +75,78 @@ _REDUCERS: dict[Primitive, Callable] = {
 
 
 def reduce(operands, init_values, computation, dimensions):
-    """Combine the elements over axes by a function of two scalars: one of add, mul, max, min, and, or, xor.
+    """Combine the elements over axes, and a scalar for the start, by an associative function of two scalars.
 
-    init_values: a scalar of the operand's dtype, which is combined with the result. Raises ValueError for another
-    function, and for more than one array.
+    operands: an array, or a tuple of arrays of one shape, beside a tuple of scalars of their dtypes and a function from
+    two tuples to one. add, mul, max, min, and, or, xor are one operation; others are computed for halves of what is
+    left, which should then give the same in any order. Raises ValueError where shapes differ, TypeError for results of
+    other dtypes.
     """
     single = not isinstance(operands, (tuple, list))
-    if not single and len(operands) != 1:
-        raise ValueError(f"reduce: takes one array, got {len(operands)} at {at()}; reduce them one by one")
-    operand, init = (operands, init_values) if single else (operands[0], init_values[0])
-    type_ = typeof(operand)
-    prim = _combines(computation, array_type((), type_.dtype), single)
-    axes = axes_of("reduce", dimensions, type_.ndim)
-    shape = tuple([n for i, n in enumerate(type_.shape) if i not in axes])
-    init = init if type(init) in SCALARS else _shape.broadcast(convert(init, type_.dtype), shape)
-    nothing = not type_.size and prim in (max_p, min_p)
-    made = full(shape, init, type_.dtype) if nothing else bind(prim, _REDUCERS[prim](operand, axes), init)
-    return made if single else (made,)
+    xs, inits = ([operands], [init_values]) if single else (list(operands), list(init_values))
+    types = [typeof(x) for x in xs]
+    if len(inits) != len(xs) or len({t.shape for t in types}) != 1:
+        shown = " and ".join(map(str, types))
+        raise ValueError(f"reduce: takes arrays of one shape and a start for each, got {shown} at {at()}")
+    axes = axes_of("reduce", dimensions, types[0].ndim)
+    shape = tuple([n for i, n in enumerate(types[0].shape) if i not in axes])
+    inits = [i if type(i) in SCALARS else _shape.broadcast(convert(i, t.dtype), shape) for i, t in zip(inits, types)]
+
+    def combine(xs, ys):
+        made = computation(xs[0], ys[0]) if single else computation(tuple(xs), tuple(ys))
+        return list(made) if isinstance(made, (tuple, list)) else [made]
+
+    prim = _primitive_of(combine, array_type((), types[0].dtype), computation) if len(xs) == 1 else None
+    if prim is not None:
+        nothing = not types[0].size and prim in (max_p, min_p)
+        made = [full(shape, inits[0], types[0].dtype) if nothing else bind(prim, _REDUCERS[prim](xs[0], axes), *inits)]
+    else:
+        inits = [full(shape, i, t.dtype) if type(i) in SCALARS else i for i, t in zip(inits, types)]
+        made = _by_halves([_rows(x, axes) for x in xs], inits, combine) if types[0].size else inits
+    return made[0] if single else tuple(made)
 
 
-def _combines(computation: Callable, element: ArrayType, single: bool) -> Primitive:
-    """The primitive that a function of two scalars is."""
-
-    def body(x, y):
-        made = computation(x, y) if single else computation((x,), (y,))
-        return [made[0] if isinstance(made, (tuple, list)) else made]
-
-    traced = trace(body, [element, element], transform="reduce", name=getattr(computation, "__name__", "computation"))
+def _primitive_of(combine: Callable, element: ArrayType, computation: Callable) -> Primitive | None:
+    """The primitive that a function of two scalars is, if it is one of those that reduce."""
+    name = getattr(computation, "__name__", "computation")
+    traced = trace(lambda x, y: combine([x], [y]), [element, element], transform="reduce", name=name)
     eqns = traced.graph.eqns
     prim = eqns[0].prim if len(eqns) == 1 and not traced.captured else None
-    if prim not in _REDUCERS or sorted(eqns[0].ins) != [0, 1] or traced.graph.outs != eqns[0].outs:
-        raise ValueError(f"reduce: the computation at {at()} is none of add, mul, max, min, and, or, xor of its two "
-                         "arguments; write the reduction with `scan` or `associative_scan`")  # fmt: skip
-    return prim
+    return prim if prim in _REDUCERS and sorted(eqns[0].ins) == [0, 1] and traced.graph.outs == eqns[0].outs else None
+
+
+def _rows(x, axes):
+    """The elements to combine along a new first axis."""
+    kept = tuple([i for i in range(typeof(x).ndim) if i not in axes])
+    moved = _shape.transpose(x, (*axes, *kept))
+    shape = typeof(moved).shape
+    return _shape.reshape(moved, (math.prod(shape[: len(axes)]), *shape[len(axes) :]))
+
+
+def _by_halves(xs: list, inits: list, combine: Callable) -> list:
+    """Both halves of what is left combined, until one row is left, and that with the start."""
+    shape, dtypes_of = typeof(inits[0]).shape, [typeof(x).dtype for x in xs]
+
+    def combined(xs, ys):
+        rows, flat = typeof(xs[0]).shape[0], (typeof(xs[0]).size,)
+        made = vmap(lambda *v: combine(v[: len(xs)], v[len(xs) :]))(*[_shape.reshape(v, flat) for v in (*xs, *ys)])
+        if [(typeof(y).shape, typeof(y).dtype) for y in made] != [(flat, d) for d in dtypes_of]:
+            shown = " and ".join([dtypes.short(typeof(y).dtype) for y in made])
+            raise TypeError(f"reduce: the function made {shown} at {at()}; return scalars of the dtypes that it takes")
+        return [_shape.reshape(y, (rows, *shape)) for y in made]
+
+    while (n := typeof(xs[0]).shape[0]) > 1:
+        half = n // 2
+        low, high, rest = [[_part(x, *ends) for x in xs] for ends in ((0, half), (half, 2 * half), (2 * half, n))]
+        xs = combined(low, high)
+        xs = [concatenate([x, r], 0) for x, r in zip(xs, rest)] if n % 2 else xs
+    first = [_shape.reshape(i, (1, *shape)) for i in inits]
+    return [_shape.reshape(y, shape) for y in combined(first, xs)]
+
+
+def _part(x, start: int, stop: int):
+    shape = typeof(x).shape
+    return slice_(x, (start, *[0] * (len(shape) - 1)), (stop, *shape[1:]))
 
 
 # ---- running reductions ----
