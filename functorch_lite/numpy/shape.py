@@ -332,7 +332,7 @@ def flipud(m):
 def rot90(m, k=1, axes=(0, 1)):
     """Turned by k quarter turns in the plane of two axes, from the first towards the second."""
     m = as_array("rot90", m)
-    if len(axes) != 2:
+    if np.shape(axes) != (2,):
         raise ValueError(f"rot90: turns in the plane of two axes, got {axes} at {at()}")
     i, j = [canonical_axis("rot90", a, m.ndim) for a in axes]
     k = one_integer("rot90", "the number of turns", k)
@@ -393,6 +393,8 @@ def _roll(a, shift, axis):
 def trim_zeros(filt, trim="fb", axis=None):
     """Without the zeros at the front ("f") and the back ("b"); needs known numbers, as the shape depends on them."""
     filt = as_array("trim_zeros", filt)
+    if not filt.ndim:
+        raise ValueError(f"trim_zeros: {typeof(filt)} at {at()} has no axes; use `atleast_1d`")
     value = np.asarray(filt.concrete() if hasattr(filt, "concrete") else filt)
     axes = canonical_axes("trim_zeros", axis, filt.ndim)
     index = [slice(None)] * filt.ndim

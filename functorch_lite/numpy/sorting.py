@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from functorch_lite import dtypes, lax
@@ -9,7 +11,7 @@ from functorch_lite.array import Array, of_value
 from functorch_lite.config import config
 from functorch_lite.numpy.indexing import getitem, lax_reshape
 from functorch_lite.numpy.pieces import How
-from functorch_lite.numpy.promote import as_array, canonical_axis, convert, promote_dtypes, user_dtype
+from functorch_lite.numpy.promote import as_array, canonical_axis, convert, promote_dtypes, said, user_dtype
 from functorch_lite.numpy.selecting import index_dtype, take, where
 from functorch_lite.numpy.shape import immutable
 from functorch_lite.trace import at, tracing, typeof
@@ -88,6 +90,8 @@ def lexsort(keys, axis=-1):
 
     keys: a sequence of arrays of one shape, or an array of them.
     """
+    if not isinstance(keys, Iterable):
+        raise TypeError(f"lexsort: takes a sequence of keys, got {said(keys)} at {at()}; put it into a list")
     keys = [as_array("lexsort", k) for k in (immutable(keys) if isinstance(keys, (np.ndarray, Array)) else keys)]
     if not keys:
         raise ValueError(f"lexsort: needs at least one key, got none at {at()}")
