@@ -151,7 +151,7 @@ def round_(x, to_even=True):
 def _jvp_base(t, z, x, y):
     if type(y) in SCALARS:
         return None if y == 0 else t if y == 1 else mul(t, mul(y, pow_(x, y - 1)))
-    return mul(t, mul(y, pow_(x, select(eq(y, 0), 1, sub(y, 1)))))
+    return mul(t, mul(y, pow_(x, select(and_(eq(x, 0), eq(y, 0)), 1, sub(y, 1)))))  # 0 at 0 to the power of 0
 
 
 def _jvp_exponent(t, z, x, y):

@@ -153,11 +153,13 @@ def apart(got: Sequence[np.ndarray], want: Sequence[np.ndarray]) -> float:
 
 
 def shaken(case: Case, step: float = 2.0**-36) -> float:
-    """How far our own results move when the arguments move by `step`: what rounding of that size explains."""
-    compute = quantities(fl, case.program, case.chain)
-    here, args = _arrays(compute(*case.program.args)), case.program.args
-    moved = [
-        _arrays(compute(*[x * (1 + sign * step * np.cos(np.arange(x.size)).reshape(x.shape)) for x in args]))
-        for sign in (1, -1)
+    """How far apart our own results are a `step` to either side of the arguments: what rounding of that size explains.
+
+    Those at the arguments themselves do not count: they may be wrong at just this point.
+    """
+    compute, args = quantities(fl, case.program, case.chain), case.program.args
+    moves = [step * np.cos(np.arange(x.size)).reshape(x.shape) for x in args]
+    low, high = [
+        _arrays(compute(*[x * (1 + sign * m) for x, m in zip(args, moves, strict=True)])) for sign in (-1, 1)
     ]
-    return max(apart(m, here) for m in moved)
+    return apart(low, high)
