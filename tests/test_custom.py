@@ -637,3 +637,20 @@ def test_vmap_rules_of_functions_with_tangents():
     same(fl.vmap(fl.grad(f), (0, None))(xs, 2.0), 2 * np.cos(xs))  # the parts that reverse mode cuts it into have none
     one_by_one = fl.custom_batching.sequential_vmap(fnp.sin)
     same(fl.vmap(lambda x: fl.jvp(one_by_one, (x,), (1.0,))[1])(xs.astype("float64")), np.cos(xs))
+
+
+def test_a_vmap_rule_in_a_loop_that_is_differentiated():
+    f = fl.custom_batching.sequential_vmap(fnp.sin)
+    loop = lambda x: lax.while_loop(lambda s: s[0] < 2, lambda s: (s[0] + 1, f(s[1])), (0, x))[1]
+    slope = lambda x: np.cos(np.sin(x)) * np.cos(x)
+    same(fl.grad(loop)(0.5), slope(0.5))
+    same(fl.vmap(fl.grad(loop))(X), slope(X))
+    same(fl.vmap(lambda x: fl.jvp(loop, (x,), (1.0,))[1])(X), slope(X))
+
+
+def test_forward_mode_through_a_bwd_rule_that_calls_functions_with_rules():
+    f, twice = fl.custom_vjp(fnp.sin), doubled_jvp()
+    f.defvjp(lambda x: (f(x), x), lambda x, ct: (twice(x) * ct,))
+    for wrap in (lambda f: f, fl.jit):
+        same(fl.vmap(wrap(lambda x: fl.jvp(f, (x,), (1.0,))[1]))(X), np.sin(X))
+        same(fl.vmap(fl.grad(wrap(lambda x: fl.jvp(f, (x,), (1.0,))[1])))(X), 2 * np.cos(X))

@@ -19,6 +19,7 @@ from functorch_lite.transforms import jvp as jvp_pass
 from functorch_lite.transforms import transpose as transpose_pass
 from functorch_lite.transforms import vmap as vmap_pass
 from functorch_lite.transforms.common import pick, rebuild, rewrite, spread
+from functorch_lite.transforms.depends import depends
 
 
 def _primal_jvp(graph, name, xs, ts):
@@ -112,6 +113,7 @@ custom_p = Primitive(
     partition=_partition_custom,
     transpose=_primal_transpose,
     vmap=_vmap_custom,
+    depends=lambda smooth, *, graph, rule, name: depends(graph, smooth),
     reaches=lambda mapping, mask, **_: [mask],
     rewire=_rewire_custom,
 )
@@ -216,6 +218,12 @@ def _vmap_pullback(size, xs, batched, *, bwd, residuals, name, axis_name=None):
     return made, (True,) * len(made)
 
 
+def _rewire_pullback(eqn, graphs, extras):
+    (bwd,), (extra,), params = graphs, extras, dict(eqn.params)
+    params["bwd"], params["residuals"] = intern(bwd), params["residuals"] + len(extra)
+    return Eqn(pullback_p, (*extra, *eqn.ins), tuple(params.items()), eqn.outs)
+
+
 pullback_p = Primitive(
     "pullback",  # (residuals..., t of x...) -> (t of y...), linear in t; `bwd` is its transpose, as the user wrote it
     params=("bwd", "residuals", "name"),
@@ -224,6 +232,7 @@ pullback_p = Primitive(
     jvp=_jvp_pullback,
     transpose=_transpose_pullback,
     vmap=_vmap_pullback,
+    rewire=_rewire_pullback,
 )
 
 
