@@ -424,6 +424,9 @@ def test_default_dtype():
         assert random.normal(key).dtype == np.float64 and random.randint(key, (), 0, 3).dtype == np.int64
         assert random.bits(key).dtype == np.uint32
     assert random.normal(key).dtype == np.float32 and random.categorical(key, np.zeros(3)).dtype == np.int32
+    with fl.config.default_dtype("float64"):  # the signs too are drawn in the default dtype
+        signed = np.asarray(random.double_sided_maxwell(random.key(0), 0.0, 1.0, (4,)))
+    np.testing.assert_allclose(signed, [1.98461204, -2.4782074, -1.6334815, -1.98221079], rtol=1e-8)
 
 
 # ---- errors ----

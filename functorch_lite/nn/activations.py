@@ -74,7 +74,8 @@ log_sigmoid = _function(
     "log_sigmoid", _log_sigmoid, lambda x: -host.softplus(-x), "log(sigmoid(x)), without loss for very negative x.")
 softplus = _function("softplus", p.softplus, host.softplus, "log(1 + exp(x)), without overflow.")
 tanh = _function("tanh", e.tanh, np.tanh, "The hyperbolic tangent.")
-soft_sign = _function("soft_sign", lambda x: e.div(x, e.add(e.abs_(x), 1.0)), None, "x / (|x| + 1).")
+soft_sign = _function("soft_sign", lambda x: e.div(x, e.convert(e.add(e.abs_(x), 1.0), typeof(x).dtype)), None,
+                      "x / (|x| + 1).")  # fmt: skip
 
 
 def _hard_sigmoid(x):

@@ -94,12 +94,13 @@ def double_sided_maxwell(key, loc, scale, shape=(), dtype=None):
     loc, scale = operand(name, loc), operand(name, scale)
     own = sample_shape(name, None, loc, scale)
     whole = (*(shape_of(name, shape) or own), *own)
-    return sample(name, _signed_lengths, key, whole, float_dtype(name, dtype), loc, scale)
+    coin = config.default_float
+    return sample(name, _signed_lengths, key, whole, float_dtype(name, dtype), loc, scale, extra=(coin,))
 
 
-def _signed_lengths(words, shape, dtype, loc, scale):
+def _signed_lengths(words, shape, dtype, loc, scale, coin):
     keys = random_split(words, (2,))
-    x = e.mul(signs(row(keys, 1), shape, np.dtype(np.float32), dtype), _lengths(row(keys, 0), shape, dtype))
+    x = e.mul(signs(row(keys, 1), shape, coin, dtype), _lengths(row(keys, 0), shape, dtype))
     return e.add(e.mul(x, scale), loc)
 
 
