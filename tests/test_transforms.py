@@ -262,7 +262,7 @@ def test_float0_through_compiled_and_mapped_functions():
         assert is_void(wrap(push)(3, zero)[0], ()) and is_void(wrap(pull)(2.0, 3)[1], ())
     for wrap in (fl.vmap, fl.pmap, lambda f: fl.jit(fl.vmap(f)), lambda f: fl.vmap(fl.jit(f))):
         assert is_void(wrap(push)(rows, zeros)[0], (3,)) and is_void(wrap(pull)(rows * 2.0, rows)[1], (3,))
-    assert is_void(fl.vmap(push, (0, None), (1, 0))(rows, zero)[0], (3,))
+    assert is_void(fl.vmap(push, (0, None), (0, 0))(rows, zero)[0], (3,))
     matrix = fl.vmap(lambda n: {"t": np.zeros(2, fl.float0), "n": n}, out_axes={"t": 1, "n": 0})(rows)
     assert is_void(matrix["t"], (2, 3)) and matrix["n"].shape == (3,)
 
