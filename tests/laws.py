@@ -21,7 +21,6 @@ from functorch_lite.transforms import jvp as forward
 from functorch_lite.transforms import reverse
 from functorch_lite.transforms.common import rebuild
 from functorch_lite.transforms.simplify import simplify
-from functorch_lite.transforms.vmap import vmap
 
 # ---- graphs and their values ----
 
@@ -167,27 +166,3 @@ def check_types(fun, *types, active=None):
         ir.check(forward.jvp(graph, active)[0])
         made, _, out_active = pullback(graph, active)
         pullback(made, (*active, *[True] * sum(out_active)))
-
-
-# ---- vmap ----
-
-
-def check_vmap(fun, *stacks, exact=True):
-    """vmap is a loop, for every choice of mapped operands. The stacks have the mapped axis in front.
-
-    Without `exact`, sums may be rounded in another order.
-    """
-    size = len(stacks[0])
-    graph = graph_of(fun, *typed(*[x[0] for x in stacks]))
-    for batched in itertools.product((True, False), repeat=len(stacks)):
-        if not any(batched):
-            continue
-        made, mask = vmap(graph, size, batched)
-        got = host(ir.check(made), [x if b else x[0] for x, b in zip(stacks, batched, strict=True)])
-        rows = [host(graph, [x[i] if b else x[0] for x, b in zip(stacks, batched, strict=True)]) for i in range(size)]
-        for k, (y, mapped) in enumerate(zip(got, mask, strict=True)):
-            want = np.stack([row[k] for row in rows]) if mapped else rows[0][k]
-            assert y.dtype == want.dtype and y.shape == want.shape, (graph, batched)
-            limit = 0 if exact else 64
-            scale = 0.0 if exact else float(np.max(np.abs(want), initial=0))
-            assert np.all(units(y, want, scale) <= limit), f"vmap {batched} of\n{graph}\n{y}\n{want}"

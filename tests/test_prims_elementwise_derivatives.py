@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 from elementwise_cases import BINARY, CASES, COMPLEX, HALF, REAL, UNARY, WIDE, admitted
-from laws import check_derivatives, check_types, check_vmap, graph_of, host, pullback, typed
+from laws import check_derivatives, check_types, graph_of, host, pullback, typed
 
 from functorch_lite import dtypes, ir
 from functorch_lite.prims import bits as b
 from functorch_lite.prims import elementwise as e
 from functorch_lite.prims.shape import reduce_sum
+from functorch_lite.testing.laws import rows
 
 
 def points(rng, intervals, shape=(3,)):
@@ -124,20 +125,20 @@ def test_integers_have_no_tangent():
 def test_vmap_is_a_loop(name):
     fun, *intervals = REAL[name]
     rng = np.random.default_rng(9)
-    check_vmap(fun, *points(rng, intervals, (3, 2)))
-    check_vmap(fun, *points(rng, intervals, (3,)))
+    rows(fun, *points(rng, intervals, (3, 2)))
+    rows(fun, *points(rng, intervals, (3,)))
 
 
 def test_vmap_with_operands_that_have_no_axes():
     rng = np.random.default_rng(10)
     pred, scalars = rng.integers(0, 2, 3).astype(bool), rng.normal(size=3)
     x, y = rng.normal(size=(3, 4)), rng.normal(size=(3, 4))
-    check_vmap(e.select, pred, x, y)
-    check_vmap(lambda p, x: e.select(p, 0.0, x), pred, x)
-    check_vmap(lambda p, x, y: e.select(e.gt(x, y), x, 2.0), pred, x, y)
-    check_vmap(e.clamp, scalars, x, scalars + 1)
-    check_vmap(lambda low, x: e.clamp(low, x, 1.0), scalars, x)
-    check_vmap(e.clamp, x - 1, x, x + 1)
+    rows(e.select, pred, x, y)
+    rows(lambda p, x: e.select(p, 0.0, x), pred, x)
+    rows(lambda p, x, y: e.select(e.gt(x, y), x, 2.0), pred, x, y)
+    rows(e.clamp, scalars, x, scalars + 1)
+    rows(lambda low, x: e.clamp(low, x, 1.0), scalars, x)
+    rows(e.clamp, x - 1, x, x + 1)
 
 
 @pytest.mark.parametrize("name", ["int8", "int32"])
@@ -146,6 +147,6 @@ def test_vmap_of_integers(name):
     x, y = [rng.integers(-9, 9, (3, 4)).astype(name) for _ in range(2)]
     for case in CASES:
         if admitted(case, name):
-            check_vmap(CASES[case][0], *((x,) if case in UNARY else (x, y)))
-    check_vmap(lambda x: b.bitcast(x, np.dtype(np.int16)), x[..., :2].astype(np.int8))
-    check_vmap(lambda x: b.bitcast(x, np.dtype(np.uint8)), x)
+            rows(CASES[case][0], *((x,) if case in UNARY else (x, y)))
+    rows(lambda x: b.bitcast(x, np.dtype(np.int16)), x[..., :2].astype(np.int8))
+    rows(lambda x: b.bitcast(x, np.dtype(np.uint8)), x)

@@ -1,6 +1,5 @@
 """Laws of gather, the scatters and slices with dynamic starts, over drawn configurations."""
 
-import itertools
 
 import numpy as np
 import pytest
@@ -15,6 +14,7 @@ from functorch_lite.array import asarray
 from functorch_lite.prims import elementwise as e
 from functorch_lite.prims import index as p
 from functorch_lite.prims.shape import reduce_sum
+from functorch_lite.testing.laws import rows
 from functorch_lite.transforms import reverse
 from functorch_lite.transforms.transpose import transpose
 from functorch_lite.transforms.vmap import vmap
@@ -56,19 +56,7 @@ def agree(cases, tol=0.0):
 
 def check_vmap(fun, xs, rng, vary):
     """vmap is the loop, for every choice of batched operands; `vary(k, x)` makes another value of operand k."""
-    size = 3
-    graph = graph_of(fun, xs)
-    for batched in itertools.product([False, True], repeat=len(xs)):
-        if not any(batched):
-            continue
-        args = [np.stack([vary(k, x) for _ in range(size)]) if b else x
-                for k, (x, b) in enumerate(zip(xs, batched, strict=True))]  # fmt: skip
-        new, mask = vmap(graph, size, batched)
-        ir.check(new)
-        (got,) = host(new, args)
-        row = lambda i: [a[i] if b else a for a, b in zip(args, batched, strict=True)]
-        want = np.stack([host(graph, row(i))[0] for i in range(size)])
-        np.testing.assert_array_equal(got if mask[0] else np.broadcast_to(got, want.shape), want)
+    rows(fun, *[np.stack([vary(k, x) for _ in range(3)]) for k, x in enumerate(xs)])
 
 
 def pick_axes(rng, axes, n):

@@ -135,6 +135,17 @@ def test_a_tolerance_that_is_too_strict_says_which_bound_it_breaks():
         laws.all(f, X, only="dervative")
 
 
+def test_rows_of_ones_own():
+    stacks = np.array([[1.0, 2.0], [0.5, -1.0], [3.0, 0.1]]), np.array([[1, 0], [0, 0], [1, 1]])
+    laws.rows(lambda x, i: x[i] * 2, *stacks)
+    wrong_rows = fl.custom_batching.custom_vmap(lambda x: x * 2)
+    wrong_rows.def_vmap(lambda size, mapped, x: (x[::-1] * 2, True))
+    with pytest.raises(laws.LawError, match="a loop over 3 rows"):
+        laws.rows(wrong_rows, stacks[0])
+    with pytest.raises(ValueError, match="takes arrays with as many rows each"):
+        laws.rows(lambda x, y: x, stacks[0], stacks[1][:2])
+
+
 def test_bounds_grow_with_the_condition():
     """What cancels has the larger bound, and no constant would serve both."""
     from_bound = lambda f: float(np.max(flt.laws.common.rounding(f, [X]).sizes[0]))

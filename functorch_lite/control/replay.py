@@ -293,7 +293,7 @@ def _vmap_spans(size, xs, batched, params, axis_name) -> list:
     types, span = [typeof(x) for x in xs], xs[at]
     apart = lambda *args: one_by_one(replay_p, size, args, batched, **params)
     graphs = [rebuild(apart, types, "vmap"), rebuild(alike, types, "vmap")]
-    return switch(convert(all_of(eq(span, broadcast(first(span), (size,)))), I32), graphs, xs)
+    return switch(convert(all_of(eq(span, first(span))), I32), graphs, xs)
 
 
 def _partition(eqn, known, types):

@@ -12,6 +12,7 @@ from typing import Any
 from functorch_lite.testing.laws.batching import (
     derivatives_of_no_rows,
     jit_commutes,
+    rows,
     shared_cotangents,
     vmap,
     vmap_of_derivatives,
@@ -50,7 +51,7 @@ __all__ = [
     "GROUPS", "LAWS", "LAWS_OF_RESULTS", "FlakyError", "Law", "LawError", "NotApplicableError",
     "NotDifferentiableError", "NotFiniteError", "ToleranceError", "adjoint", "all", "complex_step", "custom_rules",
     "derivatives_of_no_rows", "deterministic", "dtypes", "effects", "grad", "hessian", "hessian_symmetric", "hvp",
-    "jacobian", "jit", "jit_commutes", "jvp", "jvp_linear", "linearize", "pmap", "remat", "second_order",
+    "jacobian", "jit", "jit_commutes", "jvp", "jvp_linear", "linearize", "pmap", "remat", "rows", "second_order",
     "shared_cotangents", "simplify", "transform", "transpose_twice", "vjp", "vjp_linear", "vmap",
     "vmap_of_derivatives", "vmap_out_axes", "vmap_sizes", "vmap_twice",
 ]  # fmt: skip

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-from functorch_lite import dtypes
+from functorch_lite import dtypes, tree
 from functorch_lite.api.forward import jvp as jvp_of
 from functorch_lite.api.jit import jit as jit_of
 from functorch_lite.api.reverse import vjp as vjp_of
@@ -77,9 +79,30 @@ def vmap(p: Problem):
         front = [0 if m else None for m in mapped]
         last = [-1 if m else None for m in mapped]
         for axes in (front, some) if any(a for a in some) else (front, last):
-            want, bound = _loop(p, rows, axes, _ROWS)
-            got = vmap_of(p.flat, in_axes=tuple(axes))(*_stacked(rows, axes))
-            p.agree(f"vmap(f, in_axes={tuple(axes)}) and a loop over {_ROWS} rows", got, want, bound)
+            _is_loop(p, rows, axes)
+
+
+def _is_loop(p: Problem, rows, axes) -> None:
+    """vmap along these axes is a loop over the rows."""
+    size = len(rows[0])
+    want, bound = _loop(p, rows, axes, size)
+    got = vmap_of(p.flat, in_axes=tuple(axes))(*_stacked(rows, axes))
+    p.agree(f"vmap(f, in_axes={tuple(axes)}) and a loop over {size} rows", got, want, bound)
+
+
+def rows(f: Callable, *stacks: Any, tol: float | None = None, seed: int = 0) -> None:
+    """`laws.vmap` with rows of one's own: every array of the arguments has them along axis 0.
+
+    Every choice of mapped arrays is tried; of an array that is not mapped, the first row. Raises LawError where vmap(f)
+    and a loop differ, ValueError where there are no rows, or not as many in each array.
+    """
+    leaves, structure = tree.flatten(tuple(stacks))
+    sizes = {np.shape(x)[:1] for x in leaves}
+    if len(sizes) != 1 or not all([size and size[0] for size in sizes]):
+        raise ValueError(f"laws.rows: takes arrays with as many rows each, got shapes {[np.shape(x) for x in leaves]}")
+    p = Problem("rows", f, structure.unflatten([np.asarray(x)[0] for x in leaves]), tol, seed)
+    for mapped in choices(len(leaves)):
+        _is_loop(p, [list(np.asarray(x)) for x in leaves], [0 if m else None for m in mapped])
 
 
 @law("batching")
