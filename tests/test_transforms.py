@@ -254,7 +254,7 @@ def test_integers_carry_no_tangents():
 
 
 def test_float0_through_compiled_and_mapped_functions():
-    zero, zeros, rows = np.zeros((), fl.float0), np.zeros(3, fl.float0), np.arange(3)
+    zero, zeros, rows = fnp.zeros((), fl.float0), fnp.zeros(3, fl.float0), np.arange(3)
     is_void = lambda x, shape: type(x) is np.ndarray and x.dtype == fl.float0 and x.shape == shape
     push = lambda n, t: fl.jvp(lambda n: (n, 2.0 * n), (n,), (t,))[1]
     pull = fl.grad(lambda x, n: x * n, (0, 1), allow_int=True)

@@ -47,8 +47,11 @@ __all__ = [
 
 
 def zeros(shape, dtype=None, *, device=None):
-    """An array of zeros; the default dtype is float."""
-    return placed(lax.full(canonical_shape("zeros", shape), 0, or_float("zeros", dtype)), device)
+    """An array of zeros; the default dtype is float. Of dtype float0, the tangent of integers: a NumPy array."""
+    shape = canonical_shape("zeros", shape)
+    if isinstance(dtype, np.dtype) and dtype == dtypes.float0:
+        return np.zeros(shape, dtype)
+    return placed(lax.full(shape, 0, or_float("zeros", dtype)), device)
 
 
 def ones(shape, dtype=None, *, device=None):
