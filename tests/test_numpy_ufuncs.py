@@ -588,3 +588,22 @@ def test_fmod_of_integers_by_zero():
 def test_signs_of_complex_numbers_are_refused(name):
     with pytest.raises(TypeError, match=f"{name}: does not take complex numbers"):
         getattr(fnp, name)(fnp.array([1j]), 2.0)
+
+
+@pytest.mark.parametrize(("name", "x", "y", "want"), [
+    ("hypot", 3.0, 0.0, [0, 0, 1 / 3]), ("hypot", 0.0, -2.0, [1 / 2, 0, 0]),
+    ("hypot", -2.0, 2.0, [2**-2.5, 2**-2.5, 2**-2.5]), ("hypot", 1.0, 1.0, [2**-1.5, -(2**-1.5), 2**-1.5]),
+    ("logaddexp", 1.0, 1.0, [0.25, -0.25, 0.25]),
+    ("logaddexp2", -3.0, -3.0, [np.log(2) / 4, -np.log(2) / 4, np.log(2) / 4]),
+    ("power", 1.7, 0.0, [0, 1 / 1.7, np.log(1.7) ** 2]),
+    ("power", 1.7, 1.0, [0, np.log(1.7) + 1, 1.7 * np.log(1.7) ** 2]),
+])  # fmt: skip
+def test_second_derivatives_where_a_formula_has_branches(name, x, y, want):
+    f, point = getattr(fnp, name), np.array([x, y])
+    second = fl.hessian(lambda v: f(v[0], v[1]))(point)
+    np.testing.assert_allclose(second[np.triu_indices(2)], want, atol=1e-14)
+    np.testing.assert_allclose(fl.jit(fl.jacrev(fl.jacrev(lambda v: f(v[0], v[1]))))(point), second, atol=1e-14)
+
+
+def test_the_angle_of_real_numbers_is_flat():
+    assert fl.vmap(fl.grad(fnp.angle))(np.array([-1.0, 0.0, 2.0])).tolist() == [0, 0, 0]

@@ -203,14 +203,20 @@ def _integer_power(x, n: int):
 float_power = binary("float_power", lax.pow, None, "x to the power y, as floats.", INEXACT)
 
 
+def _sorted(first, x, y):
+    """x and y where `first` holds, else y and x: unlike their extrema, with the right derivatives where they tie."""
+    return lax.select(first, x, y), lax.select(first, y, x)
+
+
 def _logaddexp(exp, log1p, scale):
-    """max + log(1 + exp(-|x - y|)); equal infinities, whose difference is NaN, are their sum."""
+    """high + log(1 + exp(low - high)); equal infinities, whose difference is NaN, are their sum."""
 
     def lower(x, y):
         if _kind(x, y) == "c":
             return _logaddexp_complex(*filled(x, y), scale)
-        d = lax.sub(x, y)
-        found = lax.add(lax.max(x, y), log1p(exp(lax.neg(lax.abs(d)))))
+        high, low = _sorted(lax.ge(x, y), *filled(x, y))
+        d = lax.sub(low, high)
+        found = lax.add(high, log1p(exp(d)))
         return lax.select(lax.ne(d, d), lax.add(x, y), found)
 
     return lower
@@ -219,8 +225,7 @@ def _logaddexp(exp, log1p, scale):
 def _logaddexp_complex(x, y, scale):
     """The same from the operand with the larger real part; the imaginary part of the result is in (-pi, pi]."""
     x, y = [lax.mul(v, scale) for v in (x, y)]
-    first = lax.ge(lax.real(x), lax.real(y))
-    high, low = lax.select(first, x, y), lax.select(first, y, x)
+    high, low = _sorted(lax.ge(lax.real(x), lax.real(y)), x, y)
     found = lax.add(high, lax.log1p(lax.exp(lax.sub(low, high))))
     turns = lax.ceil(lax.div(lax.sub(lax.imag(found), math.pi), 2 * math.pi))
     wrapped = lax.sub(lax.imag(found), lax.mul(turns, 2 * math.pi))
@@ -237,13 +242,15 @@ logaddexp2 = binary(
 
 def _hypot(x, y):
     real_only("hypot", _kind(x), x)
-    x, y = lax.abs(x), lax.abs(y)
-    high, low = lax.max(x, y), lax.min(x, y)
-    infinite = lax.bitwise_or(lax.eq(x, math.inf), lax.eq(y, math.inf))  # also beside NaN
-    high = lax.select(infinite, math.inf, high)
-    plain = lax.bitwise_or(lax.eq(high, 0), infinite)  # there low / high is NaN
+    x, y = filled(x, y)
+    size, other = lax.abs(x), lax.abs(y)
+    high, low = _sorted(lax.ge(size, other), x, y)
+    infinite = lax.bitwise_or(lax.eq(size, math.inf), lax.eq(other, math.inf))  # also beside NaN
+    zero = lax.bitwise_and(lax.eq(size, 0), lax.eq(other, 0))
+    plain = lax.bitwise_or(zero, infinite)  # there low / high is NaN
     r = lax.div(low, lax.select(plain, 1, high))
-    return lax.select(plain, high, lax.mul(high, lax.sqrt(lax.add(lax.mul(r, r), 1))))
+    size = lax.select(infinite, math.inf, lax.abs(high))
+    return lax.select(plain, size, lax.mul(size, lax.sqrt(lax.add(lax.mul(r, r), 1))))
 
 
 hypot = binary("hypot", _hypot, np.hypot, "sqrt(x**2 + y**2), without overflow; slope 0 at the origin.", INEXACT,
@@ -300,7 +307,7 @@ def angle(z, deg: bool = False):
     z: any -> float of the same shape; 0 or pi for real numbers.
     """
     (z,) = promote_dtypes("angle", as_array("angle", z), rule=INEXACT)
-    found = lax.atan2(lax.imag(z), lax.real(z)) if _kind(z) == "c" else lax.atan2(0.0, z)
+    found = lax.atan2(lax.imag(z), lax.real(z)) if _kind(z) == "c" else lax.atan2(0.0, lax.stop_gradient(z))
     return lax.mul(found, 180 / math.pi) if deg else found
 
 
