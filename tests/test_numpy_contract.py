@@ -12,7 +12,7 @@ from numpy_cases import agree, operand, slow_path, wide
 
 import functorch_lite as fl
 import functorch_lite.numpy as fnp
-from functorch_lite import dtypes
+from functorch_lite import dtypes, lax
 from functorch_lite.numpy import linalg
 
 TYPES = ["bool", "int8", "uint8", "int32", "int64", "float16", "bfloat16", "float32", "float64", "complex64"]
@@ -313,3 +313,19 @@ def test_narrow_floats_are_multiplied_in_float32():
 def test_sizes_of_one_do_not_stretch(call):
     with pytest.raises(ValueError, match="cannot multiply"):
         call()
+
+
+@pytest.mark.parametrize(
+    ("dtype", "preferred"),
+    [("float32", "bfloat16"), ("float64", "float32"), ("int8", "int32"), ("int8", "float32"), ("float32", "complex64"),
+     ("int32", "int8"), ("uint8", "int32"), ("bool", "int32")],
+)  # fmt: skip
+def test_preferred_dtypes(dtype, preferred):
+    x = np.array([1, 3, 100]).astype(dtype)
+    want = np.dot(x.astype("float64"), x.astype("float64")).astype("int64").astype(fnp.dtype(preferred))
+    for f in (fnp.dot, fnp.inner, fnp.matmul, fnp.vdot, lax.dot, lambda x, y, **how: fnp.einsum("i,i", x, y, **how)):
+        for g in (f, fl.jit(f, static_argnames="preferred_element_type")):
+            got = g(x, x, preferred_element_type=preferred)
+            assert got.dtype == want.dtype and np.asarray(got) == want, (got, want)
+    with pytest.raises(TypeError, match="cannot be summed as"):
+        fnp.dot(fnp.ones(2), fnp.ones(2), preferred_element_type="int32")

@@ -230,7 +230,7 @@ def test_reductions_without_nan(dtype, axis):
 # ---- quantiles ----
 
 METHODS = ("linear", "lower", "higher", "nearest", "midpoint", "hazen", "weibull", "median_unbiased", "normal_unbiased",
-           "interpolated_inverted_cdf")  # fmt: skip
+           "interpolated_inverted_cdf", "inverted_cdf", "averaged_inverted_cdf", "closest_observation")  # fmt: skip
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -247,6 +247,14 @@ def test_quantiles(method):
     plain, without = fl.jit(f)(x, q)
     agree(plain, np.quantile(wide(x), wide(q), axis=1, method=method), np.float32)
     agree(without, np.nanquantile(wide(x), wide(q), axis=1, method=method), np.float32)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_quantiles_at_the_steps(method):
+    for n in range(1, 7):
+        x, q = np.arange(n) ** 2.0, np.arange(2 * n + 1) / (2 * n)
+        for f in (fnp.quantile, fnp.nanquantile):
+            agree(f(x, q, method=method), np.quantile(x, q, method=method))
 
 
 def test_medians_and_percentiles():

@@ -217,7 +217,7 @@ def dot_general(lhs, rhs, dimension_numbers, precision=None, preferred_element_t
     if x.dtype != y.dtype and preferred is not None:
         lhs, rhs = convert(lhs, preferred), convert(rhs, preferred)
     spec = _spec(x.ndim, y.ndim, both_x, both_y, batch_x)
-    return _contract.dot(lhs, rhs, spec, precision_of("dot_general", precision), preferred)
+    return _contract.dot_as(lhs, rhs, spec, precision_of("dot_general", precision), preferred)
 
 
 @functools.lru_cache(4096)

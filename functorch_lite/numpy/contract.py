@@ -19,7 +19,7 @@ from functorch_lite.numpy.reductions import sum as _sum
 from functorch_lite.numpy.selecting import no_out
 from functorch_lite.numpy.shape import moveaxis
 from functorch_lite.numpy.ufuncs import conjugate, multiply
-from functorch_lite.prims.contract import dot as dot_of
+from functorch_lite.prims.contract import dot_as as dot_of
 from functorch_lite.trace import at, tracing, typeof
 
 __all__ = [

@@ -45,7 +45,8 @@ _BETWEEN = {
     "normal_unbiased": (3 / 8, 3 / 8),
     "interpolated_inverted_cdf": (0, 1),
 }
-_METHODS = ("lower", "higher", "nearest", "midpoint", *_BETWEEN)
+_STEPS = {"inverted_cdf": 1, "averaged_inverted_cdf": 1, "closest_observation": 1.5}  # position n q - this
+_METHODS = ("lower", "higher", "nearest", "midpoint", *_STEPS, *_BETWEEN)
 
 
 def _sorted_rows(name, a, axis, method):
@@ -72,12 +73,18 @@ _ARRAYS = SimpleNamespace(floor=floor, clip=clip, where=where)  # what `_positio
 def _position(q, n, method, xp):
     """Where among n sorted elements the quantile q lies: (index below, index above, weight of the one above)."""
     alpha, beta = _BETWEEN.get(method, (1, 1))
-    place = xp.clip(q * (n - (alpha + beta - 1)) + (alpha - 1), 0.0, n - 1)
+    place = q * n - _STEPS[method] if method in _STEPS else q * (n - (alpha + beta - 1)) + (alpha - 1)
+    before = place < 0
+    place = xp.clip(place, 0.0, n - 1)
     low = xp.floor(place)
     weight = place - low
-    if method == "lower":
+    if method == "averaged_inverted_cdf":
+        weight = xp.where(before, 0.0, xp.where(weight > 0, 1.0, 0.5))
+    elif method == "closest_observation":
+        weight = xp.where(((weight > 0) | (low % 2 == 0)) & ~before, 1.0, 0.0)
+    elif method == "lower":
         weight = weight * 0.0
-    elif method == "higher":
+    elif method in ("higher", "inverted_cdf"):
         weight = xp.where(weight > 0, 1.0, weight)
     elif method == "midpoint":
         weight = xp.where(weight > 0, 0.5, weight)
@@ -112,8 +119,8 @@ def quantile(a, q, axis=None, out=None, overwrite_input=False, method="linear", 
     """The value below which the fraction q of the elements lies, over axes; over all if `axis` is None.
 
     a: real, any shape; q: numbers between 0 and 1 -> the shape of q, then the remaining axes of a, as floats; NaN
-    where there is one. method: "linear", "lower", "higher", "nearest", "midpoint", or one of the continuous definitions
-    of Hyndman & Fan (1996) by numpy's names. Raises ValueError for q out of range, or no elements.
+    where there is one. method: "linear", "lower", "higher", "nearest", "midpoint", or one of the definitions of Hyndman
+    & Fan (1996) by numpy's names. Raises ValueError for q out of range, or no elements.
     """
     no_out("quantile", out)
     return _quantile("quantile", a, q, axis, method, keepdims)

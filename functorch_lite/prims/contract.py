@@ -107,3 +107,19 @@ def dot(x, y, spec, precision=None, preferred=None):
     """
     preferred = None if preferred is None else dtypes.canonical(preferred)
     return bind(dot_p, x, y, spec=spec, precision=precision, preferred=preferred)
+
+
+_ORDER = "biufc"  # a sum may be returned in a dtype of its kind, or of a later one
+
+
+def dot_as(x, y, spec, precision=None, preferred=None):
+    """`dot`, which may be returned in a narrower dtype, or integers as floats and floats as complex numbers."""
+    old, new = typeof(x).dtype, None if preferred is None else dtypes.canonical(preferred)
+    if new is None or old != typeof(y).dtype or dtypes.is_bool(new):
+        return dot(x, y, spec, precision, new)
+    kinds = [_ORDER.index(dtypes.kind(d)) for d in (old, new)]
+    if kinds[0] == kinds[1] and new.itemsize < old.itemsize:
+        return convert(dot(x, y, spec, precision), new)
+    if kinds[1] > max(kinds[0], _ORDER.index("u")):
+        x, y = convert(x, new), convert(y, new)
+    return dot(x, y, spec, precision, new)
