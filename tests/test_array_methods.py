@@ -399,3 +399,49 @@ def test_memory_is_freed():
         assert x.block_until_ready().is_ready() and not x.is_deleted()
         x.delete()
         assert x.is_deleted()
+
+
+# ---- NumPy's own functions ----
+
+NUMPY = {
+    "ufunc": lambda np, x: np.sum(np.sin(x) * np.float64(2) + np.maximum(x, 1)),
+    "array first": lambda np, x: np.add(np.asarray([1.0, 2, 3]), x).sum() + np.asarray([1.0, 2, 3]) @ x,
+    "function": lambda np, x: np.mean(np.concatenate([x, x[:1]])) + np.var(x) + np.einsum("i,i->", x, x),
+    "linalg": lambda np, x: np.linalg.norm(np.outer(x, x)),
+    "where": lambda np, x: np.where(x > 0.5, x**2, np.clip(x, 0, 1)).max(),
+}
+
+
+@pytest.mark.parametrize("name", NUMPY)
+def test_functions_of_numpy_are_ours_inside_of_transforms(name):
+    x, ours, theirs = np.array([0.3, -0.7, 1.2]), lambda x: NUMPY[name](fnp, x), lambda x: NUMPY[name](np, x)
+    for transform in (fl.grad, lambda f: fl.jit(fl.grad(f)), fl.hessian):
+        np.testing.assert_allclose(transform(theirs)(x), transform(ours)(x), rtol=1e-12)
+    rows = np.stack([x, 2 * x])
+    np.testing.assert_allclose(fl.vmap(theirs)(rows), fl.vmap(ours)(rows), rtol=1e-12)
+
+
+def test_reductions_and_texts_of_numpy():
+    shown = []
+    f = lambda x: (shown.append(np.array_str(x)), np.add.reduce(x * x) + np.maximum.reduce(x))[1]
+    assert fl.grad(f)(np.array([1.0, 3.0])).tolist() == [2, 7]
+    assert shown == ["[1. 3.]"]
+    assert fl.jit(lambda x: np.multiply.reduce(x))(np.arange(6.0).reshape(2, 3)).tolist() == [0, 4, 10]
+
+
+def added(x):
+    y = np.zeros(2)
+    y += x
+    return y.sum()
+
+
+@pytest.mark.parametrize(("f", "words"), [
+    (lambda x: np.linalg.eigvals(np.outer(x, x))[0], "`eigvals` was given f64.*no such function"),
+    (lambda x: np.add.accumulate(x)[0], "`add.accumulate` was given"),
+    (added, "cannot write f64.* into a NumPy array.*`y = y \\+ x`"),
+])  # fmt: skip
+def test_what_numpy_cannot_do_with_traced_arrays(f, words):
+    for transform in (fl.grad, fl.jit):
+        with pytest.raises(TypeError, match=words) as caught:
+            transform(f)(np.ones(2))
+        assert "test_array_methods.py:" in str(caught.value)

@@ -30,6 +30,7 @@ from functorch_lite.numpy.at import At
 from functorch_lite.numpy.dispatch import REFUSED
 from functorch_lite.numpy.indexing import getitem, lax_reshape
 from functorch_lite.numpy.inspection import VERSIONS
+from functorch_lite.numpy.namesakes import array_function, array_ufunc
 from functorch_lite.numpy.pieces import host_index
 from functorch_lite.numpy.promote import PYTHON, user_dtype
 from functorch_lite.prims.bits import width
@@ -312,6 +313,7 @@ _PROPERTIES = {
 def install() -> None:
     """Put operators, methods and properties on both classes."""
     Tracer.device = property(lambda self: devices()[0], doc="Where what is made of it without a device lies.")
+    Tracer.__array_ufunc__, Tracer.__array_function__ = array_ufunc, array_function
     for cls in (Array, Tracer):
         for name, fun in {**_OPERATORS, **_METHODS}.items():
             setattr(cls, name, fun)
