@@ -279,6 +279,9 @@ def test_trim_zeros():
     x = np.array([0, 0, 1, 0, 2, 0])
     for trim in ("fb", "f", "b"):
         same(fnp.trim_zeros(x, trim), np.trim_zeros(x, trim))
+    for trim in ("x", True):
+        with pytest.raises(ValueError, match="trim_zeros: trim="):
+            fnp.trim_zeros(fnp.ones(2), trim)
 
 
 def test_dtypes_meet():

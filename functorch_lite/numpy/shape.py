@@ -393,6 +393,8 @@ def _roll(a, shift, axis):
 def trim_zeros(filt, trim="fb", axis=None):
     """Without the zeros at the front ("f") and the back ("b"); needs known numbers, as the shape depends on them."""
     filt = as_array("trim_zeros", filt)
+    if not isinstance(trim, str) or trim.lower() not in ("f", "b", "fb", "bf"):
+        raise ValueError(f'trim_zeros: trim={trim!r} at {at()}; give "f", "b" or "fb"')
     if not filt.ndim:
         raise ValueError(f"trim_zeros: {typeof(filt)} at {at()} has no axes; use `atleast_1d`")
     value = np.asarray(filt.concrete() if hasattr(filt, "concrete") else filt)
