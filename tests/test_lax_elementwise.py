@@ -148,3 +148,14 @@ def test_an_operand_without_axes_is_repeated(name):
         np.testing.assert_allclose(np.asarray(got), np.asarray(want), rtol=1e-6)
     with pytest.raises(ValueError, match="cannot broadcast"):
         f(x, x[0])
+
+
+@pytest.mark.parametrize(
+    "call",
+    [lambda x: lax.convert_element_type(x, "a"), lambda x: lax.bitcast_convert_type(x, "a"), lambda x: lax.iota("a", 2),
+     lambda x: lax.full((2,), 1, "a"), lambda x: lax.full_like(x, 1, "a"), lambda x: lax.argmax(x, 0, "a"),
+     lambda x: lax.dot(x, x, preferred_element_type="a")],
+)  # fmt: skip
+def test_what_is_no_dtype(call):
+    with pytest.raises(TypeError, match=r"'a' is no dtype .* at test_lax_elementwise.py:\d+"):
+        call(fnp.ones(2))

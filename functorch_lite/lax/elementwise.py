@@ -50,6 +50,7 @@ from functorch_lite.prims.elementwise import (
     tan,
     tanh,
 )
+from functorch_lite.prims.shape import given_dtype
 from functorch_lite.prims.special import (
     acos,
     acosh,
@@ -197,7 +198,7 @@ def convert_element_type(operand: Any, new_dtype: Any):
     Floats become integers towards zero, within the range of the dtype, and NaN becomes 0; integers wrap around; of
     complex numbers the real part stays. The Python types `float`, `int` and `complex` name the default dtypes.
     """
-    return _e.convert(operand, dtypes.canonical(new_dtype))
+    return _e.convert(operand, given_dtype(new_dtype))
 
 
 def bitcast_convert_type(operand: Any, new_dtype: Any):
@@ -206,7 +207,7 @@ def bitcast_convert_type(operand: Any, new_dtype: Any):
     operand: integers or floats. A dtype of n times the width takes the last axis, which has size n, together; one of
     an n-th adds an axis of size n. Raises TypeError for booleans and complex numbers, ValueError for another last axis.
     """
-    return bitcast(operand, dtypes.canonical(new_dtype))
+    return bitcast(operand, given_dtype(new_dtype))
 
 
 def select_n(which, *cases):

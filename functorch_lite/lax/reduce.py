@@ -213,7 +213,7 @@ def dot_general(lhs, rhs, dimension_numbers, precision=None, preferred_element_t
                          "reshape one of them")  # fmt: skip
     if len(set(both_x)) < len(both_x) or len(set(both_y)) < len(both_y):
         raise ShapeError(f"dot_general: an axis is both summed over and of the batch in {dimension_numbers}, at {at()}")
-    preferred = None if preferred_element_type is None else dtypes.canonical(preferred_element_type)
+    preferred = None if preferred_element_type is None else _shape.given_dtype(preferred_element_type)
     if x.dtype != y.dtype and preferred is not None:
         lhs, rhs = convert(lhs, preferred), convert(rhs, preferred)
     spec = _spec(x.ndim, y.ndim, both_x, both_y, batch_x)

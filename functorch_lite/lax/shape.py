@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from functorch_lite import dtypes
 from functorch_lite.errors import ConcretizationError, ShapeError
 from functorch_lite.prims import shape as _p
 from functorch_lite.prims import slicing as _s
@@ -67,7 +66,7 @@ def full(shape, fill_value, dtype=None, *, weak=False):
     if type(fill_value) in SCALARS:
         return _p.full(shape, fill_value, dtype, weak)
     type_ = typeof(fill_value)
-    value = convert(fill_value, type_.dtype if dtype is None else dtypes.canonical(dtype))
+    value = convert(fill_value, type_.dtype if dtype is None else _p.given_dtype(dtype))
     return _p.broadcast(value, shape)
 
 

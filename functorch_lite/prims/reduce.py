@@ -10,7 +10,16 @@ from functorch_lite.errors import ShapeError
 from functorch_lite.ir import Primitive, array_type
 from functorch_lite.prims import elementwise as e
 from functorch_lite.prims.cumulative import cumprod, shifted
-from functorch_lite.prims.shape import broadcast, infer_reduce, kept, reduce_sum, reshape, reshape_p, transpose
+from functorch_lite.prims.shape import (
+    broadcast,
+    given_dtype,
+    infer_reduce,
+    kept,
+    reduce_sum,
+    reshape,
+    reshape_p,
+    transpose,
+)
 from functorch_lite.trace import at, bind, typeof
 
 
@@ -91,7 +100,7 @@ def position(name) -> tuple[Primitive, Callable]:
         return array_type((*x.shape[:axis], *x.shape[axis + 1 :]), dtype, False, x.vary)
 
     def apply(x, axis, dtype):
-        return bind(prim, x, axis=axis, dtype=dtypes.canonical(dtype))
+        return bind(prim, x, axis=axis, dtype=given_dtype(dtype))
 
     apply.__name__ = apply.__qualname__ = name
     prim = Primitive(

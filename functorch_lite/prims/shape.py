@@ -10,6 +10,15 @@ from functorch_lite.ir import Lit, Primitive, array_type, literal
 from functorch_lite.prims.linear import shape_of
 from functorch_lite.trace import at, bind, typeof
 
+
+def given_dtype(dtype) -> np.dtype:
+    """A dtype argument of the user. Raises TypeError for what is none."""
+    try:
+        return dtypes.canonical(dtype)
+    except TypeError as error:
+        raise TypeError(f"{error}, at {at()}") from None
+
+
 # ---- constants ----
 
 full_p = Primitive(
@@ -25,7 +34,7 @@ full_p = Primitive(
 
 def full(shape, value, dtype=None, weak=False):
     """An array of `shape` filled with a Python scalar. Raises OverflowError for an integer that does not fit."""
-    dtype = dtypes.scalar_dtype(type(value)) if dtype is None else dtypes.canonical(dtype)
+    dtype = dtypes.scalar_dtype(type(value)) if dtype is None else given_dtype(dtype)
     try:
         value = literal(value, dtype)
     except OverflowError as error:
@@ -63,7 +72,7 @@ iota_p = Primitive(
 
 def iota(dtype, shape, dimension):
     """Each element is its position along the axis `dimension`."""
-    return bind(iota_p, dtype=dtypes.canonical(dtype), shape=tuple(shape), dimension=dimension)
+    return bind(iota_p, dtype=given_dtype(dtype), shape=tuple(shape), dimension=dimension)
 
 
 # ---- one operand ----
