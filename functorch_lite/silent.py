@@ -11,8 +11,9 @@ def silent(eqn: Eqn) -> Eqn | None:
         return eqn
     if eqn.prim.effects or eqn.prim.rewire is None:
         return None
-    graphs = [silenced(g) for g in subgraphs(eqn.params)]
-    if any(g is None for g in graphs):
+    inside = subgraphs(eqn.params)
+    graphs = [g for g in map(silenced, inside) if g is not None]
+    if len(graphs) < len(inside):
         return None
     return eqn.prim.rewire(eqn, [intern(g) for g in graphs], [()] * len(graphs))
 

@@ -80,7 +80,7 @@ class UserRule(Rule):
         self.captured = captured  # how many leading operands the function captured
         self.tracers = tracers  # those that are tracers, each with its position
 
-    def after(self, count: int) -> Rule:
+    def after(self, count: int) -> UserRule:
         tracers = [(i + count, x) for i, x in self.tracers]
         return UserRule(self.rules, self.captured + count, tracers, self.out_types)
 
@@ -397,7 +397,7 @@ class PushedRule(UserRule):
     rules = property(lambda self: self.inner.rules)
     captured = property(lambda self: self.inner.captured)
 
-    def after(self, count: int) -> Rule:
+    def after(self, count: int) -> UserRule:
         return PushedRule(self.inner.after(count), (*[False] * count, *self.active), self.results)
 
     def close(self, kind, frame, eqn, reached) -> Eqn:

@@ -95,7 +95,9 @@ def _partition_custom(eqn, known, types):
     """The halves are no longer the function, and have no rules."""
     params = dict(eqn.params)
     plain = Eqn(call_p, eqn.ins, (("graph", params["graph"]), ("name", params["name"])), eqn.outs)
-    return call_p.partition(plain, known, types)
+    split = call_p.partition
+    assert split is not None
+    return split(plain, known, types)
 
 
 def _rewire_custom(eqn, graphs, extras):

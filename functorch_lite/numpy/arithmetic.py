@@ -213,7 +213,8 @@ def _logaddexp(exp, log1p, scale):
 
     def lower(x, y):
         if _kind(x, y) == "c":
-            return _logaddexp_complex(*filled(x, y), scale)
+            x, y = filled(x, y)
+            return _logaddexp_complex(x, y, scale)
         high, low = _sorted(lax.ge(x, y), *filled(x, y))
         d = lax.sub(low, high)
         found = lax.add(high, log1p(exp(d)))

@@ -6,6 +6,7 @@ Both classes live on lower floors and know no functions; importing this module i
 from __future__ import annotations
 
 import sys
+from typing import Literal
 
 import numpy as np
 
@@ -279,7 +280,7 @@ def compress(self, condition, axis=None, *, size=None, fill_value=0, out=None):
     return selecting.compress(condition, self, axis, size=size, fill_value=fill_value, out=out)
 
 
-def tobytes(self, order="C") -> bytes:
+def tobytes(self, order: Literal["C", "F"] = "C") -> bytes:
     """The bytes of the elements in row-major order, or by columns with "F"."""
     return _values(self).tobytes(order)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from functorch_lite import dtypes, lax
@@ -139,7 +141,7 @@ def nonzero(a, *, size=None, fill_value=None):
     ])  # fmt: skip
 
 
-def _mask(name, x):
+def _mask(name, x) -> Any:
     """`x != 0`; what is no tracer stays in NumPy, so that its numbers are known in every trace."""
     x = as_array(name, x)
     return truth(name, x) if isinstance(x, Tracer) else np.asarray(x) != 0
