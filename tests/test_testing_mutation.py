@@ -1,5 +1,6 @@
 """The mutation harness: mistakes are made and taken back, the laws find them, and what they leave is said."""
 
+import os
 import subprocess
 import sys
 
@@ -10,8 +11,8 @@ import functorch_lite as fl
 import functorch_lite.numpy as fnp
 from functorch_lite.ir import PRIMITIVES
 from functorch_lite.testing import laws
-from functorch_lite.testing.mutation import cases, judge, records, run, swap
-from functorch_lite.testing.mutation.__main__ import main
+from functorch_lite.testing.mutation import cases, judge, pool, records, run, swap
+from functorch_lite.testing.mutation.__main__ import main, selection
 
 X = np.array([0.3, 0.7, 1.2])
 MODULES = ["functorch_lite.prims.elementwise", "functorch_lite.transforms.jvp"]
@@ -91,6 +92,25 @@ def test_every_case_is_there_once_and_reaches_its_rules():
     assert not found.failing
     assert {t.law for t in found.tries["mul", "jvp", 1]} >= {"jvp", "vjp", "adjoint"}
     assert ("sin", "jvp", 0) not in found.tries
+
+
+def quitting(at):
+    """Work that ends the process at one item."""
+    return lambda k: os._exit(3) if k == at else 10 * k
+
+
+def test_a_process_that_ends_is_replaced():
+    assert dict(pool.spread(quitting, (2,), range(5), 2)) == {0: 0, 1: 10, 2: None, 3: 30, 4: 40}
+
+
+def test_which_mutants_are_selected(tmp_path):
+    verdicts = tmp_path / "verdicts.json"
+    verdicts.write_text('[{"place": "prims/a.py:7 f", "text": "x -> y", "found": null},'
+                        ' {"place": "prims/b.py:9 g", "text": "x -> y", "found": "vmap"}]')  # fmt: skip
+    assert selection(["prims/a"], None)("prims/a.py:8 f", "any") and not selection(["prims/a"], None)("prims/b.py:1", "")
+    again = selection(None, str(verdicts))
+    assert again("prims/a.py:12 f", "x -> y") and not again("prims/a.py:7 f", "x -> z")
+    assert not again("prims/b.py:9 g", "x -> y")
 
 
 def test_what_is_left_out():

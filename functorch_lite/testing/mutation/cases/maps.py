@@ -216,6 +216,12 @@ case(
     same=lambda t: t * fnp.array([0.0, 12.0]),
 )
 case(
+    "powers of 0 with the exponent 1",
+    _tie(lambda x: e.pow_(x, fnp.array([1.0, 0.0], np.float64)), np.array([0.0, 2.0])),
+    between(0, 1, (2,)),
+    same=lambda t: t * fnp.array([1.0, 0.0]),
+)
+case(
     "powers of 0",
     _tie(lambda y: e.pow_(fnp.array([0.0, 2.0], np.float64), y), np.array([2.0, 3.0])),
     between(0, 1, (2,)),
