@@ -1,15 +1,15 @@
 """Laws of gather, the scatters and slices with dynamic starts, over drawn configurations."""
 
-
 import numpy as np
+import prim_laws
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from laws import check_derivatives
+from laws import check_derivatives, host
+from prim_laws import graph_of
 
 import functorch_lite as fl
-import functorch_lite.xla.compile as xla
-from functorch_lite import dtypes, ir, lax, trace
+from functorch_lite import dtypes, lax, trace
 from functorch_lite.array import asarray
 from functorch_lite.prims import elementwise as e
 from functorch_lite.prims import index as p
@@ -23,35 +23,9 @@ SEEDS = st.integers(0, 2**31)
 SCATTERS = [p.scatter, p.scatter_add, p.scatter_mul, p.scatter_min, p.scatter_max]
 
 
-def typed(xs):
-    return [ir.array_type(x.shape, x.dtype) for x in xs]
-
-
-def graph_of(fun, xs):
-    """The graph of fun(*xs) -> one value."""
-    return ir.check(trace.trace(lambda *args: [fun(*args)], typed(xs), transform="test").graph)
-
-
-def host(graph, xs):
-    return [np.asarray(y) for y in trace.execute(graph, xs)]
-
-
-def wide(x):
-    return x if x.dtype.kind in "c" else x.astype(np.float64)
-
-
-def agree(cases, tol=0.0):
-    """XLA and the host executor compute the same, in one program: cases are (function, arrays)."""
-    flat = [x for _, xs in cases for x in xs]
-
-    def all_of(*args):
-        rest = iter(args)
-        return [fun(*[next(rest) for _ in xs]) for fun, xs in cases]
-
-    graph = ir.check(trace.trace(all_of, typed(flat), transform="test").graph)
-    for k, (want, got) in enumerate(zip(host(graph, flat), xla.run_values(graph, flat), strict=True)):
-        assert want.dtype == got.dtype
-        np.testing.assert_allclose(wide(got), wide(want), rtol=tol, atol=tol, err_msg=f"case {k}")
+def agree(cases):
+    """XLA and the host executor compute the same to the bit; cases are (function, arrays)."""
+    prim_laws.agree([(k, fun, xs) for k, (fun, xs) in enumerate(cases)], ulps=0)
 
 
 def check_vmap(fun, xs, rng, vary):
