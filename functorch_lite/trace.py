@@ -74,8 +74,9 @@ class Frame:
         self.known: dict[int, Any] = {}  # number -> array, or the outer tracer to ask
         self.memo: dict[Any, Any] = {}  # what may live as long as this frame: traces that captured its tracers
         self.below = below  # until this one is closed
-        # an effect waits, here or below, until the graph is run: the later ones wait behind it
-        self.pinned = self.concrete and below is not None and (later or below.pinned)
+        # an effect waits, here or below, until the graph is run; the later ones wait behind it
+        self.waits = self.concrete and below is not None and below.waits
+        self.pinned = self.waits or (later and self.concrete and below is not None)
         self.arguments = 0  # how many of the first values are arguments of the traced function
         self.rows: Callable | None = None  # how to show all rows of a mapped value
         self.axes: dict[str, Axis] = below.axes if below else {}  # the named axes in scope
@@ -367,7 +368,7 @@ def bind(prim: Primitive, *args: Any, **params: Any) -> Any:
     if scalars:
         frame.literals(prim, args, ins, in_types)
     if prim.effects and frame.concrete and (not frame.pinned or params.get("out_types")):
-        if frame.pinned:  # the program goes on with its results
+        if frame.waits:  # the program goes on with its results
             act(frame)
         values = [a.value if type(a) is Lit else frame.value(a) for a in ins]
         if not any(v is None for v in values):  # it happens now, once, and its results are like captured values
@@ -391,7 +392,8 @@ def bind(prim: Primitive, *args: Any, **params: Any) -> Any:
         outs = tuple(range(start, len(types)))
         frame.definition.extend([k] * len(outs))
         eqns.append(Eqn(prim, tuple(ins), frozen, outs))
-        frame.pinned = frame.pinned or bool(eqn_effects(eqns[-1]))
+        if eqn_effects(eqns[-1]):
+            frame.pinned = frame.waits = True
         return [Tracer(frame, i) for i in outs]
     number = len(types)
     types.append(made[0])
@@ -521,7 +523,7 @@ def inline(graph: Graph, args: Sequence, sources: Sequence | None = None) -> lis
             frame.definition.extend([k for k, eqn in enumerate(graph.eqns, first) for _ in eqn.outs])
             frame.sources.extend(made)
     if frame.concrete and graph.effects:
-        frame.pinned = True
+        frame.pinned = frame.waits = True
     return [Tracer(frame, number[o]) for o in graph.outs]
 
 

@@ -19,7 +19,7 @@ NOTHING = intern(Graph((), (), (), (), ()))
 def value_of(frame: Any, number: int) -> Any:
     """The array behind `number`, computing only its ancestors; None if it has no value."""
     need = _ancestors(frame, [number])
-    if frame.pinned:
+    if frame.waits:
         act(frame, need)
     else:
         for k in sorted(need):
@@ -65,7 +65,7 @@ def act(frame: Any, need: set[int] | None = None) -> None:
     eqns = frame.eqns
     waiting = [k for k, eqn in enumerate(eqns) if eqn_effects(eqn) and k not in frame.acted]
     last = max(waiting if need is None else need.intersection(waiting), default=-1)
-    if last >= 0 and frame.below is not None and frame.below.pinned:
+    if last >= 0 and frame.below is not None and frame.below.waits:
         act(frame.below)
     acting = {k for k in waiting if k <= last}
     behind = _ancestors(frame, [a for k in acting for a in eqns[k].ins if type(a) is int])
