@@ -95,13 +95,16 @@ def saying(log, tag):
     return f
 
 
+def twice(f):
+    return lambda y: fl.lax.scan(lambda c, _: (f(c), None), y, None, length=2)[0]
+
+
+ONCE = {"jit": fl.jit, "checkpoint": fl.checkpoint, "cond": lambda f: lambda y: fl.lax.cond(True, f, lambda y: y, y)}
 AFTER = {
-    "jit": lambda f: (fl.jit(f), 1),
-    "checkpoint": lambda f: (fl.checkpoint(f), 1),
-    "cond": lambda f: (lambda y: fl.lax.cond(y > 0, f, lambda y: y, y), 1),
-    "scan": lambda f: (lambda y: fl.lax.scan(lambda c, _: (f(c), None), y, None, length=2)[0], 2),
-    "fori_loop": lambda f: (lambda y: fl.lax.fori_loop(0, 2, lambda i, c: f(c), y), 2),
-    "vmap": lambda f: (lambda y: fnp.sum(fl.vmap(f)(fnp.stack([y, y]))), 2),
+    **{name: (within, 1) for name, within in ONCE.items()},
+    "scan": (twice, 2),
+    "fori_loop": (lambda f: lambda y: fl.lax.fori_loop(0, 2, lambda i, c: f(c), y), 2),
+    "vmap": (lambda f: lambda y: fnp.sum(fl.vmap(f)(fnp.stack([y, y]))), 2),
 }
 
 
@@ -120,7 +123,8 @@ def test_effects_of_backward_rules_come_last(after, ruled):
         return (2 * ct,)
 
     f.defvjp(lambda x: (f(x), x), backward)
-    g, times = AFTER[after](saying(log, "after") if ruled == "alone" else f)
+    within, times = AFTER[after]
+    g = within(saying(log, "after") if ruled == "alone" else f)
     program = (lambda x: g(f(x))) if ruled == "alone" else g
     slope = 4.0 if after == "vmap" else 2.0**times
     want = [*["forward"] * times, *["backward"] * times]
@@ -337,10 +341,6 @@ def test_a_callback_in_a_backward_rule_lives_as_long_as_the_pullback(split):
     assert sum(moved) >= 2
 
 
-def twice(f):
-    return lambda y: fl.lax.scan(lambda c, _: (f(c), None), y, None, length=2)[0]
-
-
 def with_rule(f):
     g = fl.custom_vjp(f)
     g.defvjp(lambda x: (f(x), None), lambda _, ct: (2 * ct,))
@@ -349,9 +349,7 @@ def with_rule(f):
 
 BEHIND = {
     "rule": with_rule,
-    "checkpoint": fl.checkpoint,
-    "jit": fl.jit,
-    "cond": lambda f: lambda y: fl.lax.cond(True, f, lambda y: y, y),
+    **ONCE,
     "grad": lambda f: lambda y: fl.grad(f)(y) * y,
     "jvp": lambda f: lambda y: fl.jvp(f, (y,), (y,))[1],
     "vjp": lambda f: lambda y: fl.vjp(f, y)[1](y)[0],

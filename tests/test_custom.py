@@ -465,11 +465,25 @@ def by_cond(f):
     return lambda x, y: lax.cond(x < 9, lambda x, y: x * f(y), lambda x, y: x * y, x, y)
 
 
+def by_results(f):
+    """What the function takes is a result of a call that takes both."""
+    pair = fl.jit(lambda x, y: (2 * x, 1.0 * y))
+    return lambda x, y: x * f(pair(x, y)[1])
+
+
+def by_solve(f):
+    return lambda x, y: lax.custom_linear_solve(lambda v: v / f(y), x, lambda _, b: b * f(y), symmetric=True)
+
+
+def by_root(f):
+    return lambda x, y: lax.custom_root(lambda v: v - x * f(y), x, lambda g, v: x * f(y), lambda g, b: b / g(1.0))
+
+
 INSIDE = {"jit": lambda f: fl.jit(lambda x, y: x * f(y)), "checkpoint": lambda f: fl.checkpoint(lambda x, y: x * f(y)),
-          "cond": by_cond, "scan": by_scan, "while_loop": by_while}  # fmt: skip
+          "cond": by_cond, "scan": by_scan, "while_loop": by_while, "results": by_results, "root": by_root}  # fmt: skip
 
 
-@pytest.mark.parametrize("inside", INSIDE)
+@pytest.mark.parametrize("inside", [*INSIDE, "linear_solve"])
 def test_a_rule_waits_for_the_transform_that_reaches_it(inside):
     """The inner transform is of x, and the function with a rule takes only y."""
     f = fl.custom_batching.custom_vmap(fnp.sin)
@@ -480,12 +494,13 @@ def test_a_rule_waits_for_the_transform_that_reaches_it(inside):
         asked.append(size)
         return fnp.sin(y) + 100, True
 
-    program, xs, ys = INSIDE[inside](f), np.array([1.0, 2, 3]), np.array([0.5, 1.5])
+    within = INSIDE.get(inside, by_solve)  # whose derivative takes the function to be what its rules say
+    program, xs, ys = within(f), np.array([1.0, 2, 3]), np.array([0.5, 1.5])
     mapped = fl.vmap(lambda y: fl.vmap(lambda x: program(x, y))(xs))(ys)
     same(mapped, (np.sin(ys) + 100)[:, None] * xs)
     assert set(asked) == {2}
     same(fl.vmap(lambda y: fl.grad(lambda x: program(x, y))(2.0))(ys), np.sin(ys) + 100)
-    program = INSIDE[inside](doubled_jvp())
+    program = within(doubled_jvp())
     slopes = lambda ys: fl.vmap(lambda y: fl.grad(lambda x: program(x, y))(2.0))(ys)
     same(fl.grad(lambda ys: slopes(ys).sum())(ys), 2 * np.cos(ys))
 

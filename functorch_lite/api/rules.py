@@ -149,7 +149,8 @@ class UserRule(Rule):
 
     def trace_vjp(self, types, values, reached, used) -> tuple[Graph, Graph, tuple[bool, ...], list]:
         """fwd: (captured..., operands...) -> (results..., residuals...); bwd: (residuals..., cts of float results) ->
-        (cts of active operands); which operands are active; what the rules captured. used: whether each result is."""
+        (cts of active operands); which operands are active; what the rules captured. used: with symbolic zeros,
+        whether each result is."""
         rules, n = self.rules, len(types)
         active = self._active(types, reached)
         found: list[Graph] = []
@@ -278,7 +279,8 @@ def _closed(rule, frame, eqn, reached) -> Eqn:
         jvp, active, captured = rule.trace_jvp(types, values, reached)
         prim, made = with_jvp_p, {"graph": params["graph"], "jvp": intern(jvp)}
     else:
-        fwd, bwd, active, captured = rule.trace_vjp(types, values, reached, _used(frame, eqn))
+        used = _used(frame, eqn) if rule.rules.symbolic_zeros else ()
+        fwd, bwd, active, captured = rule.trace_vjp(types, values, reached, used)
         prim, made = with_vjp_p, {"graph": params["graph"], "fwd": intern(fwd), "bwd": intern(bwd)}
     extras = tuple([_operand(frame, x, eqn) for x in captured])
     made |= {"active": active, "extras": len(extras), "name": name}

@@ -242,8 +242,12 @@ pullback_p = Primitive(
 
 
 def _vmap_with_vmap(size, xs, batched, *, graph, mapped, out_batched, extras, name, axis_name=None):
-    """Inside other graphs the rule was traced as if all that it takes were batched: what is not becomes so here."""
+    """Inside other graphs the rule may have been traced as if more were batched than is: that becomes so here. A rule
+    that another `vmap` asked for, which then had no rows of the function, is not this one's."""
     rows = [*mapped.in_types[:extras], *graph.in_types]
+    sizes = {wanted.shape[0] for row, wanted in zip(rows, mapped.in_types, strict=True) if wanted.ndim > row.ndim}
+    if not sizes <= {size}:
+        return _primal_vmap(size, xs, batched, graph=graph, extras=extras, name=name, axis_name=axis_name)
     given = []
     for x, b, row, wanted in zip(xs, batched, rows, mapped.in_types, strict=True):
         if b and wanted.ndim == row.ndim:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from functorch_lite.control.rows import all_batched, mapped
-from functorch_lite.control.together import lean, rewired_together
+from functorch_lite.control.together import lean, reached_together, rewired_together
 from functorch_lite.ir import Eqn, Graph, Primitive, core, intern
 from functorch_lite.prims.elementwise import add
 from functorch_lite.prims.linear import is_linear
@@ -121,5 +121,6 @@ linear_call_p = Primitive(
     transpose=_transpose,
     vmap=_vmap,
     dce=_dce,
+    reaches=lambda mapping, mask, **params: reached_together(Pair(**params)[:2], params["fixed"], mask),
     rewire=_rewire,
 )

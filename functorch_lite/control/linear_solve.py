@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from functorch_lite.control.rows import all_batched, mapped
-from functorch_lite.control.together import lean, rewired_together
+from functorch_lite.control.together import lean, reached_together, rewired_together
 from functorch_lite.ir import Eqn, Graph, Primitive, core, intern
 from functorch_lite.prims.elementwise import neg, sub
 from functorch_lite.prims.linear import is_linear
@@ -177,5 +177,7 @@ linear_solve_p = Primitive(
     vmap=_vmap,
     dce=_dce,
     depends=_depends,
+    reaches=lambda mapping, mask, **params: reached_together(
+        [g for g in System(**params)[:4] if g is not None], params["consts"], mask),
     rewire=_rewire,
 )

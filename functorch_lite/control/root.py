@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from functorch_lite.control.rows import mapped
-from functorch_lite.control.together import lean, rewired_together
+from functorch_lite.control.together import lean, reached_together, rewired_together
 from functorch_lite.ir import Eqn, Graph, Primitive, core, intern
 from functorch_lite.prims.elementwise import neg
 from functorch_lite.prims.shape import zeros_like
@@ -134,5 +134,6 @@ root_p = Primitive(
     vmap=_vmap,
     dce=_dce,
     depends=_depends,
+    reaches=lambda mapping, mask, **params: reached_together(Problem(**params)[:3], params["consts"], mask),
     rewire=_rewire,
 )

@@ -28,6 +28,12 @@ def together(traced: Sequence[tuple[Graph, list]]) -> tuple[list[Graph], list]:
     return made, captured
 
 
+def reached_together(graphs: Sequence[Graph], consts: int, mask: tuple[bool, ...]) -> list[tuple[bool, ...]]:
+    """Of graphs that share so many leading inputs, those that are reached if these operands are; all that follow
+    count as reached."""
+    return [(*mask[:consts], *[True] * (len(g.ins) - consts)) for g in graphs]
+
+
 def _identity(x: Any) -> Any:
     return (id(x.frame), x.number) if isinstance(x, Tracer) else id(x)
 

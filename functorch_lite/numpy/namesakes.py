@@ -30,8 +30,7 @@ def _namesake(module: str, name: str) -> Callable | None:
     return found if callable(found) and not isinstance(found, type) else None
 
 
-def _refused(name: str, values: Any) -> TypeError:
-    x = next(v for v in values if isinstance(v, Tracer))
+def _refused(name: str, x: Tracer) -> TypeError:
     return TypeError(f"NumPy's `{name}` was given {x.type} of `{x.frame.transform}` at {at()}; functorch_lite.numpy "
                      "has no such function: write it with those there are, or take `np.asarray(x)`, the value without "
                      "its derivative")  # fmt: skip
@@ -47,10 +46,10 @@ def array_ufunc(self, ufunc, method, *args, **kwargs):
     if method == "__call__":
         found = _namesake("numpy", name)
     elif method == "reduce" and name in _REDUCTIONS:
-        found, name = _namesake("numpy", _REDUCTIONS[name]), f"{name}.reduce"
+        found = _namesake("numpy", _REDUCTIONS[name])
         kwargs = {"axis": 0, **kwargs} if len(args) == 1 else kwargs
     if found is None:
-        raise _refused(name if method == "__call__" else f"{name}.{method}", args)
+        raise _refused(name if method == "__call__" else f"{name}.{method}", self)
     return found(*args, **kwargs)
 
 
@@ -60,5 +59,5 @@ def array_function(self, func, types, args, kwargs):
         return func(*[np.asarray(x) if isinstance(x, Tracer) else x for x in args], **kwargs)
     found = _namesake(func.__module__, func.__name__)
     if found is None:
-        raise _refused(func.__name__, [self])
+        raise _refused(func.__name__, self)
     return found(*args, **kwargs)

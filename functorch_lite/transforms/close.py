@@ -12,6 +12,7 @@ from typing import NamedTuple
 from functorch_lite.dtypes import is_inexact
 from functorch_lite.ir import Eqn, Graph, Token, is_open, subgraphs
 from functorch_lite.trace import Frame, inline, trace
+from functorch_lite.transforms.depends import of_equation
 from functorch_lite.transforms.vmap import names
 
 
@@ -68,8 +69,11 @@ def _close_frame(frame: Frame, kind, reached: set[int], memo: dict) -> None:
         named = isinstance(kind, Mapping) and kind.axis is not None and names(eqn, kind.axis)
         if not any(mask) and not named:
             continue
-        reached.update([o for o in eqn.outs if isinstance(kind, Mapping) or is_inexact(types[o].dtype)])
-        if not is_open(eqn):
+        rules = is_open(eqn)  # results of rules may be batched whatever they depend on
+        found = [True] * len(eqn.outs) if named or rules else of_equation(eqn, mask, False)
+        exact = lambda o: isinstance(kind, Mapping) or is_inexact(types[o].dtype)
+        reached.update([o for o, f in zip(eqn.outs, found, strict=True) if f and exact(o)])
+        if not rules:
             continue
         frame.source = frame.sources[k]
         rule = next((v for _, v in eqn.params if isinstance(v, Rule)), None)

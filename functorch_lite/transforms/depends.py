@@ -25,7 +25,7 @@ def depends(graph: Graph, smooth: bool = False) -> Depends:
     effects = 0
     for eqn in graph.eqns:
         operands = [0 if type(a) is Lit else sets[a] for a in eqn.ins]
-        made = _of_equation(eqn, operands, smooth)
+        made = of_equation(eqn, operands, smooth)
         if smooth:
             made = [s if is_inexact(types[o].dtype) else 0 for s, o in zip(made, eqn.outs, strict=True)]
         sets.extend(made)
@@ -36,7 +36,8 @@ def depends(graph: Graph, smooth: bool = False) -> Depends:
     return found
 
 
-def _of_equation(eqn: Eqn, operands: Sequence[int], smooth: bool) -> list[int]:
+def of_equation(eqn: Eqn, operands: Sequence[int], smooth: bool) -> list[int]:
+    """The sets of the results of an equation, given those of its operands."""
     prim = eqn.prim
     if prim.depends is not None:
         per_result = prim.depends(smooth, **dict(eqn.params))
